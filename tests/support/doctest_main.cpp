@@ -1,0 +1,4 @@
+/// @file The one `main` of all test programs.
+
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
