@@ -4,17 +4,14 @@ include_guard(GLOBAL)
 include(CheckLinkerFlag)
 
 # --- ccache -----------------------------------------------------------------------------------------------------
-# A wrapper sets what ccache needs for precompiled headers, and paths relative to the source tree, so that two clones
-# share one cache.
+# A wrapper sets what ccache needs to recognise sources that use a precompiled header.
 if(NOT CMAKE_CXX_COMPILER_LAUNCHER AND ODEON_CCACHE)
   find_program(ODEON_CCACHE_PROGRAM ccache)
   mark_as_advanced(ODEON_CCACHE_PROGRAM)
   if(ODEON_CCACHE_PROGRAM)
     file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/ccache-launcher" @ONLY CONTENT [[#!/bin/sh
 CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-CCACHE_BASEDIR=@PROJECT_SOURCE_DIR@
-CCACHE_NOHASHDIR=1
-export CCACHE_SLOPPINESS CCACHE_BASEDIR CCACHE_NOHASHDIR
+export CCACHE_SLOPPINESS
 exec @ODEON_CCACHE_PROGRAM@ "$@"
 ]])
     file(CHMOD "${PROJECT_BINARY_DIR}/ccache-launcher" PERMISSIONS
@@ -47,6 +44,7 @@ endif()
 
 # A function of a static library is never replaced at load time, so calls to it need no indirection.
 target_compile_options(odeon_build INTERFACE -fno-semantic-interposition -fvisibility-inlines-hidden)
+# Assertions and debug information name files from the root of the tree.
 target_compile_options(odeon_build INTERFACE -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 
 # --- Sanitizers, coverage ------------------------------------------------------------------------------------------
