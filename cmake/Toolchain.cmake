@@ -33,7 +33,9 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
     -Wcast-align -Wformat=2 -Wextra-semi -Wimplicit-fallthrough -Wundef -Wnewline-eof -Wunused
     # Options are aggregates with defaults: naming only some of their members is how they are meant to be used.
-    -Wno-missing-designated-field-initializers -Wno-missing-field-initializers)
+    -Wno-missing-designated-field-initializers -Wno-missing-field-initializers
+    # std::stable_sort of libstdc++ 12 uses what that library itself deprecates.
+    -Wno-deprecated-declarations)
 else()
   target_compile_options(odeon_build INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers)
