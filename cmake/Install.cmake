@@ -26,7 +26,9 @@ install(FILES "${PROJECT_BINARY_DIR}/odeon-config.cmake" "${PROJECT_BINARY_DIR}/
   DESTINATION "${odeon_config_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}" OPTIONAL)
 
-# pkg-config: -lodeon_… from the top down, then the libraries of the system.
+# pkg-config: -lodeon_… from the top down, then the libraries of the system. Paths are taken from
+# where the file lies, so that `cmake --install --prefix` and a moved package work.
+file(RELATIVE_PATH odeon_pc_up "/p/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/p")
 set(odeon_pc_libs "")
 foreach(module IN LISTS odeon_modules)
   get_target_property(type odeon_${module} TYPE)

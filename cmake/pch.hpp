@@ -1,5 +1,7 @@
-/// @file Precompiled: the standard headers that most sources use. It only saves time: each file includes what it
-/// uses, and `cmake --preset release -DODEON_PCH=OFF` proves it.
+#pragma once
+
+/// @file Precompiled: the standard headers that most sources use. It only saves time: each file
+/// includes what it uses, and `cmake --preset release -DODEON_PCH=OFF` proves it.
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,9 @@
-/// @file Run at configure time: does this compiler destroy each temporary of a co_await expression exactly once?
+/// @file Run at configure time: does this compiler destroy each temporary of a co_await expression
+/// exactly once?
 ///
-/// Exit 0: yes. Exit 1: no, and stdout names the form that went wrong. Some compilers (g++ 12.2 among them) copy the
-/// bytes of an aggregate or of a lambda's captures into the coroutine frame and destroy both: a double free later.
+/// Exit 0: yes. Exit 1: no, and stdout names the form that went wrong. Some compilers (g++ 12.2
+/// among them) copy the bytes of an aggregate or of a lambda's captures into the coroutine frame
+/// and destroy both: a double free later.
 
 #include <coroutine>
 #include <cstdio>
@@ -69,8 +71,12 @@ empty_suspend look(const T&) {
 }
 
 coroutine awaits_aggregate(int& sum) { sum += co_await take(aggregate{counted{}, 1}); }
-coroutine awaits_designated(int& sum) { sum += co_await look(aggregate{.member = {}, .number = 2}); }
-coroutine awaits_aggregate_directly(int& sum) { sum += co_await holding<aggregate>{{counted{}, 3}}; }
+coroutine awaits_designated(int& sum) {
+  sum += co_await look(aggregate{.member = {}, .number = 2});
+}
+coroutine awaits_aggregate_directly(int& sum) {
+  sum += co_await holding<aggregate>{{counted{}, 3}};
+}
 coroutine awaits_lambda(int& sum) {
   counted local;
   sum += co_await take([local, extra = counted{}] { return &local == &extra; });

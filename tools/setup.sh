@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages of tools/packages.txt that are missing. Says what it does; does nothing when all are
-# there. Usage: tools/setup.sh [group …]   (default group: build)
+# Installs the Debian packages of tools/packages.txt that are missing. Says what it does; does
+# nothing when all are there. Usage: tools/setup.sh [group …]   (default group: build)
 set -eu
 cd "$(dirname "$0")/.."
 groups="${*:-build}"
@@ -18,7 +18,7 @@ for group in $groups; do
 done
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
-  echo "setup: this is not a Debian system; install what these Debian packages hold, then build:" >&2
+  echo "setup: this is not Debian; install what these Debian packages hold, then build:" >&2
   echo $wanted | fold -s -w 100 | sed 's/^/  /' >&2
   echo "setup: going on with what is installed" >&2
   exit 0

@@ -79,7 +79,7 @@ class loader {
         continue;
       }
       from_text("command line", item.substr(0, equals), item.substr(equals + 1),
-                config_layer::override_);
+                config_layer::command_line);
     }
   }
 

@@ -113,7 +113,7 @@ TEST_CASE("overrides win over the environment, which wins over the file") {
   auto config = parse("[core]\nworkers = 4\nask_timeout = \"1s\"\nratio = 0.25\n", rest);
   REQUIRE_MESSAGE(config, config.error().to_string());
   CHECK(config->get_int("core.workers") == 6);
-  CHECK(config->layer("core.workers") == config_layer::override_);
+  CHECK(config->layer("core.workers") == config_layer::command_line);
   CHECK(config->origin("core.workers") == "command line");
   CHECK(config->get_duration("core.ask_timeout") == 2min);
   CHECK(config->origin("core.ask_timeout") == "environment ODEON_CORE__ASK_TIMEOUT");

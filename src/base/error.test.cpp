@@ -21,7 +21,8 @@ std::string read(const std::string& path) {
   return out.str();
 }
 
-/// The names and values of `enum class errc`, read from its header: the list that nothing else may miss.
+/// The names and values of `enum class errc`, read from its header: the list that nothing else may
+/// miss.
 std::vector<std::pair<std::string, int>> declared_codes() {
   const auto header = read("include/odeon/base/error.hpp");
   const auto first = header.find("enum class errc : int {");

@@ -11,37 +11,42 @@
 #include <utility>
 #include <vector>
 
-/// @file Configuration: declared keys, read from a TOML file, then the environment, then explicit overrides.
+/// @file Configuration: declared keys, read from a TOML file, then the environment, then explicit
+/// overrides.
 ///
-/// Each module declares its keys in a `config_schema`; a program adds the schemas of the modules it uses and calls
-/// `configuration::load`. Nothing is registered globally. What is not declared is refused: an unknown key, a wrong
-/// type or a value out of its range is `errc::config_invalid`, and the text names the file and line (or the variable,
-/// or the override), the key, and the nearest key there is.
+/// Each module declares its keys in a `config_schema`; a program adds the schemas of the modules it
+/// uses and calls `configuration::load`. Nothing is registered globally. What is not declared is
+/// refused: an unknown key, a wrong type or a value out of its range is `errc::config_invalid`, and
+/// the text names the file and line (or the variable, or the override), the key, and the nearest
+/// key there is.
 ///
 ///     config_schema schema;
-///     schema.add({.key = "core.workers", .type = config_type::integer, .fallback = "0", .unit = "threads",
-///                 .sentence = "Worker threads of the default dispatcher; 0 is one per core.",
+///     schema.add({.key = "core.workers", .type = config_type::integer, .fallback = "0",
+///                 .unit = "threads", .sentence = "Worker threads; 0 is one per core.",
 ///                 .min = "0", .max = "1024"});
-///     auto config = configuration::load(schema, {.file = "odeon.toml", .environment = read_environment(),
+///     auto config = configuration::load(schema, {.file = "odeon.toml",
+///                                                .environment = read_environment(),
 ///                                                .overrides = {"core.workers=4"}});
 ///     if (!config) …                          // one line for each mistake
 ///     auto workers = config->get_int("core.workers");
 ///
-/// A key may have one `*` segment, for tables that the user names: `dispatcher.*.kind` is declared once, and holds for
-/// `[dispatcher.io]` and `[dispatcher.db]`; `names("dispatcher")` tells which there are.
+/// A key may have one `*` segment, for tables that the user names: `dispatcher.*.kind` is declared
+/// once, and holds for `[dispatcher.io]` and `[dispatcher.db]`; `names("dispatcher")` tells which
+/// there are.
 
 namespace odeon {
 
-/// What a key holds, and how it is written in TOML. In the environment and in overrides the quotes are left out, and
-/// a list is separated by commas.
+/// What a key holds, and how it is written in TOML. In the environment and in overrides the quotes
+/// are left out, and a list is separated by commas.
 enum class config_type : std::uint8_t {
   boolean,   ///< `true` or `false`
   integer,   ///< 64 bits, signed
   floating,  ///< finite; an integer is accepted too
   duration,  ///< a string of number and unit: "250ms"; units ns us ms s min h d
-  size,  ///< bytes: an integer, or a string of number and unit: "64KiB"; units B kB MB GB KiB MiB GiB
-  string,       ///< UTF-8
-  choice,       ///< one of the key's `choices`
+  size,    ///< bytes: an integer, or a string of number and unit: "64KiB"; units B kB MB GB KiB MiB
+           ///< GiB
+  string,  ///< UTF-8
+  choice,  ///< one of the key's `choices`
   string_list,  ///< an array of strings
 };
 
@@ -74,8 +79,8 @@ class config_schema {
   config_schema(config_schema&&) noexcept;
   config_schema& operator=(config_schema) noexcept;
 
-  /// Throws `actor_error` (`invalid_argument`) when the declaration itself is wrong: a malformed key, one declared
-  /// before, or a fallback that the key would not accept.
+  /// Throws `actor_error` (`invalid_argument`) when the declaration itself is wrong: a malformed
+  /// key, one declared before, or a fallback that the key would not accept.
   config_schema& add(config_key key);
 
   /// Adds every key of another schema. The same key declared identically twice is accepted.
@@ -92,8 +97,9 @@ class config_schema {
 struct config_sources {
   /// A TOML file of at most `config_file_max` bytes. One that cannot be read is an error.
   std::string file = {};
-  /// Names and values of environment variables. `ODEON_CORE__WORKERS` is `core.workers`: the prefix `ODEON_`, then
-  /// upper case, `__` between segments. Other variables, and `ODEON_` ones without `__`, are passed over.
+  /// Names and values of environment variables. `ODEON_CORE__WORKERS` is `core.workers`: the prefix
+  /// `ODEON_`, then upper case, `__` between segments. Other variables, and `ODEON_` ones without
+  /// `__`, are passed over.
   std::vector<std::pair<std::string, std::string>> environment = {};
   /// "key=value", as on a command line.
   std::vector<std::string> overrides = {};
@@ -105,7 +111,7 @@ inline constexpr std::size_t config_errors_max =
     10;  ///< mistakes told at once; the rest is counted
 
 /// Which source gave a value.
-enum class config_layer : std::uint8_t { fallback, file, environment, override_ };
+enum class config_layer : std::uint8_t { fallback, file, environment, command_line };
 
 /// One line of `configuration::describe`.
 struct config_entry {
@@ -127,8 +133,9 @@ class configuration {
   /// Every key at its fallback.
   explicit configuration(const config_schema& schema);
 
-  /// Reads the sources in order. Errors: `config_invalid`, one line for each mistake, at most `config_errors_max`;
-  /// `not_found` and `io_failed` for a file that cannot be read; `limit_exceeded` for one that is too large.
+  /// Reads the sources in order. Errors: `config_invalid`, one line for each mistake, at most
+  /// `config_errors_max`; `not_found` and `io_failed` for a file that cannot be read;
+  /// `limit_exceeded` for one that is too large.
   [[nodiscard]] static result<configuration> load(const config_schema& schema,
                                                   const config_sources& sources);
 
@@ -137,8 +144,9 @@ class configuration {
                                                    std::string_view toml, std::string_view name,
                                                    const config_sources& rest = {});
 
-  /// The value of a declared key, O(log n). A key that is not declared, or is of another type, is a mistake of the
-  /// calling code: `actor_error` with `invalid_argument`. References stay valid as long as a copy of this lives.
+  /// The value of a declared key, O(log n). A key that is not declared, or is of another type, is a
+  /// mistake of the calling code: `actor_error` with `invalid_argument`. References stay valid as
+  /// long as a copy of this lives.
   [[nodiscard]] bool get_bool(std::string_view key) const;
   [[nodiscard]] std::int64_t get_int(std::string_view key) const;
   [[nodiscard]] double get_float(std::string_view key) const;
@@ -161,8 +169,8 @@ class configuration {
   std::shared_ptr<const detail::config_state> state_;
 };
 
-/// The process's environment variables that start with `ODEON_`, as `config_sources` takes them. Reads the global
-/// environment: call it before threads that change it exist.
+/// The process's environment variables that start with `ODEON_`, as `config_sources` takes them.
+/// Reads the global environment: call it before threads that change it exist.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> read_environment();
 
 /// "250ms", "1.5s", "2min" as a duration. Errors: `config_invalid`, saying what is missing.

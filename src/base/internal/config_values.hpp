@@ -9,7 +9,8 @@
 #include <variant>
 #include <vector>
 
-/// @file How configuration keys hold their values: parsing, ranges, and the search for what was meant.
+/// @file How configuration keys hold their values: parsing, ranges, and the search for what was
+/// meant.
 
 namespace odeon::detail {
 
@@ -40,7 +41,8 @@ struct config_rules {
   /// Whether some key stands below this table: "dispatcher.io" for `dispatcher.*.kind`.
   [[nodiscard]] bool is_table(std::string_view prefix) const;
 
-  /// `; did you mean 'core.workers'?`, or a list of what the nearest table has; empty when there is nothing to say.
+  /// `; did you mean 'core.workers'?`, or a list of what the nearest table has; empty when there is
+  /// nothing to say.
   [[nodiscard]] std::string suggestion(std::string_view key) const;
 };
 
@@ -59,7 +61,8 @@ struct config_rules {
 /// The segments of a dotted key.
 [[nodiscard]] std::vector<std::string_view> segments(std::string_view key);
 
-/// The number of single-letter edits (insert, delete, replace, swap of neighbours) from one to the other.
+/// The number of single-letter edits (insert, delete, replace, swap of neighbours) from one to the
+/// other.
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
 /// One value of the file, flattened: its key, its text in the form of an override, its line.

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""What the public headers cost a user's compiler: time and memory, against the budgets below.
+
+`tools/include_cost.py [--compiler clang++-19] [--runs 5]`. Times are processor time, the smallest
+of several runs, and are divided by how much slower than the reference machine this one compiles a
+fixed piece of the standard library, so that a slow or busy machine does not fail by chance. Exit 1
+past a budget, 77 when there was nothing to measure yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from source_tree import ROOT, fail
+
+# Processor seconds for CALIBRATION on the machine the budgets were set on.
+REFERENCE_S = 1.15
+CALIBRATION = """
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <ranges>
+#include <string>
+#include <unordered_map>
+#include <vector>
+int calibrate(std::map<std::string, std::vector<int>>& m) {
+  std::function<int(int)> f = [&](int i) { return static_cast<int>(m[std::to_string(i)].size()); };
+  std::unordered_map<int, std::string> u{{1, "a"}};
+  std::vector<int> v{3, 2, 1};
+  std::ranges::sort(v);
+  for (int i : v | std::views::filter([](int i) { return i > 1; })) v[0] += f(i);
+  return v[0] + static_cast<int>(u.size());
+}
+"""
+
+HELLO = """
+#include <odeon/odeon.hpp>
+struct greet { std::string name; };
+struct get_count { using reply = int; };
+class greeter : public odeon::actor<greet, get_count> {
+ public:
+  void on(greet) { ++count_; }
+  int on(get_count) { return count_; }
+ private:
+  int count_ = 0;
+};
+int main() {
+  odeon::actor_system system{"app"};
+  auto ref = system.spawn<greeter>({.name = "greeter"});
+  ref.tell<greet>("world");
+  return ref.ask<get_count>().get();
+}
+"""
+
+
+def many_messages(count: int) -> str:
+    """An actor of `count` messages, half of them requests, each sent once."""
+    kinds = [f"struct m{i} {{ {'using reply = int; ' if i % 2 else ''}int value; }};"
+             for i in range(count)]
+    names = ", ".join(f"m{i}" for i in range(count))
+    handlers = [f"  int on(m{i} m) {{ return sum_ + m.value; }}" if i % 2 else
+                f"  void on(m{i} m) {{ sum_ += m.value; }}" for i in range(count)]
+    sends = [f"  sum += ref.ask<m{i}>({i}).get();" if i % 2 else f"  ref.tell<m{i}>({i});"
+             for i in range(count)]
+    return "\n".join([
+        "#include <odeon/odeon.hpp>", *kinds,
+        f"class many : public odeon::actor<{names}> {{", " public:", *handlers,
+        " private:", "  int sum_ = 0;", "};",
+        "int main() {", '  odeon::actor_system system{"app"};',
+        "  auto ref = system.spawn<many>({});", "  int sum = 0;", *sends, "  return sum;", "}", ""])
+
+
+@dataclass
+class Case:
+    name: str
+    source: str
+    needs: str  # the header under include/ without which it cannot be measured
+    seconds: float
+    megabytes: float
+    compile: bool  # compile to an object, or only parse
+
+
+CASES = [
+    Case("core/actor.hpp", "#include <odeon/core/actor.hpp>\n", "odeon/core/actor.hpp", 0.6, 250,
+         False),
+    Case("odeon.hpp", "#include <odeon/odeon.hpp>\n", "odeon/odeon.hpp", 1.2, 300, False),
+    Case("hello-world actor", HELLO, "odeon/odeon.hpp", 1.5, 300, True),
+    Case("fifty-message actor", many_messages(50), "odeon/odeon.hpp", 3.0, 500, True),
+]
+
+
+def measure(compiler: str, source: Path, compile_it: bool, runs: int) -> tuple[float, float]:
+    """(smallest processor seconds, megabytes of that compiler)."""
+    mode = ["-c", "-O0", "-o", os.devnull] if compile_it else ["-fsyntax-only"]
+    command = [compiler, "-std=c++23", *mode, f"-I{ROOT / 'include'}", str(source)]
+    best, memory = float("inf"), float("inf")
+    for _ in range(runs):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        errors = process.stderr.read() if process.stderr else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise RuntimeError(errors)
+        best = min(best, usage.ru_utime + usage.ru_stime)
+        memory = min(memory, usage.ru_maxrss / 1024)
+    return best, memory
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    options.add_argument("--compiler", default="clang++-19")
+    options.add_argument("--runs", type=int, default=5)
+    given = options.parse_args()
+    if not shutil.which(given.compiler):
+        fail(f"include_cost: no compiler '{given.compiler}'; `make setup` installs clang++-19")
+
+    exit_code, measured = 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "measured.cpp"
+        source.write_text(CALIBRATION)
+        reference, _ = measure(given.compiler, source, False, given.runs)
+        scale = max(1.0, reference / REFERENCE_S)
+        print(f"calibration {reference:.2f} s, reference {REFERENCE_S:.2f} s: "
+              f"times are divided by {scale:.2f}")
+        for case in CASES:
+            if not (ROOT / "include" / case.needs).exists():
+                print(f"{case.name:20} skipped: there is no include/{case.needs} yet")
+                continue
+            source.write_text(case.source)
+            try:
+                seconds, megabytes = measure(given.compiler, source, case.compile, given.runs)
+            except RuntimeError as error:
+                print(f"{case.name:20} does not compile:\n{error}")
+                exit_code = 1
+                continue
+            measured += 1
+            seconds /= scale
+            good = seconds <= case.seconds and megabytes <= case.megabytes
+            print(f"{case.name:20} {seconds:5.2f} s of {case.seconds:.1f}, {megabytes:4.0f} MB of "
+                  f"{case.megabytes:.0f}{'' if good else '   OVER BUDGET: see what it includes '}"
+                  f"{'' if good else 'with clang++-19 -ftime-trace'}")
+            exit_code = exit_code or (0 if good else 1)
+    if exit_code == 0 and measured == 0:
+        return 77
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
