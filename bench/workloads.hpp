@@ -94,7 +94,7 @@ inline constexpr std::uint64_t asks = 500'000;
 }  // namespace ask_inside
 
 namespace ask_coroutine {
-inline constexpr std::size_t open = 1;
+inline constexpr std::size_t askers = 1;
 inline constexpr std::uint64_t asks = 500'000;
 }  // namespace ask_coroutine
 

@@ -44,7 +44,7 @@ void run(const options& opt, report& out) {
   out.each_ns("round_trip", elapsed, count);
 }
 
-const registration entry{"ask_coroutine", ask_coroutine::open, run};
+const registration entry{"ask_coroutine", ask_coroutine::askers, run};
 
 }  // namespace
 }  // namespace bench
