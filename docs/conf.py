@@ -1,0 +1,9 @@
+"""Sphinx reads the Markdown tree of this folder: `make docs`."""
+
+project = "Odeon"
+extensions = ["myst_parser"]
+source_suffix = {".md": "markdown"}
+suppress_warnings = ["misc.highlighting_failure"]  # code samples may hold an ellipsis
+myst_heading_anchors = 3
+html_theme = "alabaster"
+html_theme_options = {"description": "An actor runtime in C++23", "page_width": "1060px"}
