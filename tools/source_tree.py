@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,7 +19,7 @@ SKIPPED_FOLDERS = {"build", "node_modules", "__pycache__"}
 
 def files(root: Path = ROOT) -> list[str]:
     """Paths from the root, sorted: what git tracks or would track; without git, what lies there."""
-    if (root / ".git").exists():
+    if (root / ".git").exists() and shutil.which("git"):
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=root, capture_output=True, text=True, check=False)

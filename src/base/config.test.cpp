@@ -233,6 +233,13 @@ TEST_CASE("malformed TOML is refused with its line") {
   CHECK_MESSAGE(mistakes("[core]\nworkers = 1\nworkers = 2\n").starts_with("odeon.toml:3: "), text);
 }
 
+TEST_CASE("a table header that no key can begin is refused with its line") {
+  CHECK(mistakes("[core]\nworkers = 1\n[`\n\n[store]\n") == "odeon.toml:3: a key is malformed");
+  CHECK(mistakes("[`") == "odeon.toml:1: a key is malformed");
+  CHECK(mistakes("[store]\n\ufe7f").starts_with("odeon.toml:2: "));
+  CHECK(mistakes("[store]\npath = \"\ufe7f\"\n") == "accepted");
+}
+
 TEST_CASE("all mistakes are told at once, and those past the limit are counted") {
   CHECK(mistakes("[core]\nworker = 4\ntrace = 1\n", {.overrides = {"x"}}) ==
         "odeon.toml:2: unknown key 'core.worker'; did you mean 'core.workers'?\n"

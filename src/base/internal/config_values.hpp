@@ -78,7 +78,7 @@ struct config_line {
 };
 
 /// Reads TOML. Errors: `config_invalid` with "<name>:<line>: <what the parser says>".
-[[nodiscard]] result<std::vector<config_line>> read_toml(std::string_view toml,
+[[nodiscard]] result<std::vector<config_line>> read_toml(std::string_view text,
                                                          std::string_view name);
 
 }  // namespace odeon::detail
