@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <set>
+#include <span>
 
 extern char**
     environ;  // NOLINT(readability-redundant-declaration): POSIX, declared by no standard header
