@@ -1,0 +1,187 @@
+#pragma once
+
+#include "wire/internal/decoder.hpp"
+#include <odeon/wire/bytes.hpp>
+#include <odeon/wire/codec.hpp>
+
+#include <bit>
+#include <cstdint>
+#include <string_view>
+
+/// @file MessagePack (msgpack.org, specification of 2017: nil, bool, int, float, str, bin, array,
+/// map; ext is skipped).
+
+namespace odeon::wire::internal {
+
+/// Writes each value in its shortest form. See `encoder` for what the members mean.
+template <bool ByName>
+class msgpack_writer {
+ public:
+  static constexpr bool by_name = ByName;
+  static constexpr bool text_form = false;
+
+  explicit msgpack_writer(buffer& out) noexcept : out_(out) {}
+
+  void nil() { put(0xc0); }
+  void boolean(bool v) { put(v ? 0xc3 : 0xc2); }
+  void number(integer v) {
+    if (!v.negative && v.bits < 0x80) return put(static_cast<std::uint8_t>(v.bits));
+    wide_number(v);
+  }
+  void real(float v) { put_wide(0xca, std::bit_cast<std::uint32_t>(v)); }
+  void real(double v) { put_wide(0xcb, std::bit_cast<std::uint64_t>(v)); }
+
+  bool text(std::string_view v, failure& why);
+  bool blob(std::span<const std::byte> v, failure& why);
+  bool key(std::string_view v, failure& why) { return text(v, why); }
+
+  /// A name known to be short and in ASCII or UTF-8.
+  [[gnu::always_inline]] void name(std::string_view v) {
+    if (v.size() >= 32) return long_name(v);
+    auto* p = out_.extend(1 + v.size());
+    p[0] = static_cast<std::byte>(0xa0 | v.size());
+    copy(p + 1, v.data(), v.size());
+  }
+
+  void begin_array(std::size_t n) {
+    n < 16 ? put(static_cast<std::uint8_t>(0x90 | n)) : header(n, 0, 0xdc, 0xdd);
+  }
+  void begin_map(std::size_t n) {
+    n < 16 ? put(static_cast<std::uint8_t>(0x80 | n)) : header(n, 0, 0xde, 0xdf);
+  }
+  void next() noexcept {}
+  void end_array() noexcept {}
+  void end_map() noexcept {}
+
+ private:
+  void put(std::uint8_t v) { out_.push_back(std::byte{v}); }
+
+  template <class U>
+  void put_wide(std::uint8_t tag, U v) {
+    auto* p = out_.extend(1 + sizeof(U));
+    *p = std::byte{tag};
+    v = std::byteswap(v);
+    std::memcpy(p + 1, &v, sizeof(U));
+  }
+
+  // For the lengths of names, a loop of few steps is faster than a call.
+  [[gnu::always_inline]] static void copy(std::byte* to, const char* from, std::size_t n) {
+    if (n >= 8) {
+      std::memcpy(to, from, 8);
+      std::memcpy(to + n - 8, from + n - 8, 8);
+      if (n > 16) std::memcpy(to + 8, from + 8, n - 16);
+    } else if (n >= 4) {
+      std::memcpy(to, from, 4);
+      std::memcpy(to + n - 4, from + n - 4, 4);
+    } else {
+      for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<std::byte>(from[i]);
+    }
+  }
+
+  void wide_number(integer v);
+  void long_name(std::string_view v);
+  void header(std::size_t n, std::uint8_t tag8, std::uint8_t tag16, std::uint8_t tag32);
+
+  buffer& out_;
+};
+
+/// Reads MessagePack from bytes that nobody vouches for. See `decoder` for what the members mean.
+class msgpack_reader {
+ public:
+  static constexpr bool text_form = false;
+
+  msgpack_reader(std::span<const std::byte> in, const limits& bounds, failure& why) noexcept
+      : begin_(reinterpret_cast<const std::uint8_t*>(in.data())),
+        at_(begin_),
+        end_(begin_ + in.size()),
+        bounds_(bounds),
+        items_left_(bounds.max_items),
+        memory_{bounds.max_memory},
+        why_(why) {}
+
+  [[nodiscard]] std::size_t offset() const noexcept {
+    return static_cast<std::size_t>(at_ - begin_);
+  }
+  [[nodiscard]] token peek() const noexcept;
+  bool mismatch(std::string_view wanted);
+
+  bool nil() noexcept {
+    if (at_ == end_ || *at_ != 0xc0) return false;
+    ++at_;
+    return true;
+  }
+  bool boolean(bool& v);
+  bool number(integer& v) {
+    if (at_ != end_ && *at_ < 0x80) {
+      v = integer::of(std::uint64_t{*at_++});
+      return true;
+    }
+    return wide_number(v);
+  }
+  bool real(double& v);
+  bool real(float& v);
+  bool text(std::string_view& v);
+  bool name(std::string_view& v) {
+    if (at_ == end_ || (*at_ & 0xe0U) != 0xa0) return long_name(v);
+    const std::size_t n = *at_ & 0x1fU;
+    if (n >= left()) return false;  // skip() then tells what is wrong
+    v = {reinterpret_cast<const char*>(at_ + 1), n};
+    at_ += 1 + n;
+    return true;
+  }
+  bool blob_size(std::size_t& n);
+  bool blob_copy(std::byte* to);
+  bool enter_array(std::size_t& n);
+  bool enter_map(std::size_t& n) {
+    if (at_ == end_ || (*at_ & 0xf0U) != 0x80) return enter_long_map(n);
+    n = *at_ & 0x0fU;
+    if (n * 2 >= left() || n > items_left_ || depth_ >= bounds_.max_depth) return enter_long_map(n);
+    ++at_;
+    ++depth_;
+    items_left_ -= n;
+    return true;
+  }
+  void leave() noexcept { --depth_; }
+  bool skip();
+
+  bool charge(std::size_t count, std::size_t size = 1) {
+    return memory_.take(count, size) ||
+           why_.set(errc::limit_exceeded, "the values need more than the allowed memory", offset());
+  }
+
+  /// Nothing may follow the outermost value.
+  bool finish();
+
+ private:
+  [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+  bool truncated();
+  bool enter(std::size_t start, std::size_t items, std::size_t values_each);
+
+  template <class U>
+  bool get(U& v) {
+    if (left() < 1 + sizeof(U)) return truncated();
+    std::memcpy(&v, at_ + 1, sizeof(U));
+    v = std::byteswap(v);
+    at_ += 1 + sizeof(U);
+    return true;
+  }
+
+  bool wide_number(integer& v);
+  bool long_name(std::string_view& v);
+  bool enter_long_map(std::size_t& n);
+  bool length(std::uint8_t width, std::size_t& n);
+  bool run(std::uint8_t width, std::size_t& n);
+  bool skip_ext(std::size_t header, std::size_t body);
+
+  const std::uint8_t* begin_;
+  const std::uint8_t* at_;
+  const std::uint8_t* end_;
+  const limits& bounds_;
+  std::size_t items_left_;
+  budget memory_;
+  std::uint32_t depth_ = 0;
+  std::size_t blob_ = 0;
+  failure& why_;
+};
+
+}  // namespace odeon::wire::internal
