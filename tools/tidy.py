@@ -30,7 +30,7 @@ SEAMS = [
     (re.compile(r"std::this_thread::(sleep_for|sleep_until|yield)"
                 r"|\b(usleep|nanosleep)\s*\(|(?<!\w)::sleep\s*\("),
      "seam-sleep", {"library", "test"},
-     "wait on a condition (runtime::wait), arm a timer, or use the test kit's clock (advance, settle)"),
+     "wait on a condition (runtime::wait), arm a timer, or use the test kit's clock (advance)"),
     (re.compile(r"\b(steady_clock|system_clock|high_resolution_clock|utc_clock)\b"
                 r"|\b(clock_gettime|gettimeofday|rdtsc)\s*\(|std::time\s*\("),
      "seam-clock", {"library", "test"},

@@ -27,7 +27,7 @@ std::vector<std::pair<std::string, int>> declared_codes() {
   const auto header = read("include/odeon/base/error.hpp");
   const auto first = header.find("enum class errc : int {");
   const auto body = header.substr(first, header.find("};", first) - first);
-  static const std::regex line(R"(\n\s*([a-z_]+) = (\d+),)");
+  static const std::regex line(R"(\n\s*([a-z_]+) =\s+(\d+),)");
   std::vector<std::pair<std::string, int>> out;
   for (std::sregex_iterator i(body.begin(), body.end(), line), end; i != end; ++i)
     out.emplace_back((*i)[1], std::stoi((*i)[2]));

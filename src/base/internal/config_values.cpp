@@ -76,9 +76,9 @@ result<std::int64_t> parse_size(std::string_view text) {
     if (auto value = scaled(digits, u.factor)) return *value;
     break;
   }
-  return fail(
-      errc::config_invalid,
-      "a size is a number of bytes, with a unit or without (B kB MB GB KiB MiB GiB), such as \"64KiB\"");
+  return fail(errc::config_invalid,
+              "a size is a number of bytes, with or without a unit (B kB MB GB KiB MiB GiB), "
+              "such as \"64KiB\"");
 }
 
 namespace detail {
