@@ -55,11 +55,11 @@ struct config_key {
   std::string
       key;  ///< dotted, at least one dot: lower case, digits and `_`; at most one segment is `*`
   config_type type = config_type::string;
-  std::string fallback;  ///< the value when nobody gives one; must itself be acceptable
-  std::string unit;      ///< of integers and floats, for people: "messages", "threads"
-  std::string sentence;  ///< what it does, for `describe`
-  std::string min;       ///< smallest accepted value; empty: none (durations and sizes: 0)
-  std::string max;       ///< largest accepted value; empty: none
+  std::string fallback;   ///< the value when nobody gives one; must itself be acceptable
+  std::string unit = {};  ///< of integers and floats, for people: "messages", "threads"
+  std::string sentence;   ///< what it does, for `describe`
+  std::string min = {};   ///< smallest accepted value; empty: none (durations and sizes: 0)
+  std::string max = {};   ///< largest accepted value; empty: none
   std::vector<std::string> choices = {};  ///< of `config_type::choice`
 
   friend bool operator==(const config_key&, const config_key&) = default;

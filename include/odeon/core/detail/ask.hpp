@@ -1,0 +1,91 @@
+#pragma once
+
+#include <odeon/core/detail/cell.hpp>
+#include <odeon/task/future.hpp>
+
+/// @file The state of an ask: a future that also knows whom it asked, who asked, and in which call
+/// chain.
+
+namespace odeon::detail {
+
+/// The untyped part of an ask's state, as the runtime sees it.
+class ask_state_base : public future_state_base {
+ public:
+  using future_state_base::is_pending;
+  using future_state_base::was_dropped;
+
+  cell* target = nullptr;  // weak
+  std::uint32_t target_generation = 0;
+  std::uint32_t asker_generation = 0;
+  cell* asker = nullptr;  // weak; null: from outside
+  const message_type* type = nullptr;
+  system_anchor* system = nullptr;
+  std::uint64_t trace = 0;
+  std::atomic<std::int64_t> due{0};  // housekeeping clock; 0 until the timeout is watched
+  bool reentry = false;  // the target was told to let this ask in beside a suspended handler
+
+  /// Notes target, asker and chain, and has the timeout watched (`timed`: the system's default
+  /// one).
+  void begin(cell& to, const message_type& type, bool timed = true) noexcept;
+  /// It was forwarded.
+  void retarget(cell& to) noexcept;
+  /// Whether the message is still worth handling.
+  [[nodiscard]] bool is_open() const noexcept { return is_pending() && !was_dropped(); }
+
+  /// Arms the timeout, and looks for a cycle of asks that this one closes.
+  void watch(runtime& rt);
+  /// Fails this ask, or has it let in, when its target waits, directly or through others, for its
+  /// asker.
+  void look_for_cycle();
+  [[nodiscard]] duration timeout() const noexcept { return timeout_; }
+
+  void set_timeout(duration d) noexcept override;
+  void timer_armed(time_point at) noexcept override;
+  [[nodiscard]] runtime* home() const noexcept override;
+  [[nodiscard]] const void* as_ask() const noexcept override { return this; }
+
+ protected:
+  static constexpr pool_kind pool = pool_kind::ask;
+
+  ask_state_base() noexcept : future_state_base(2) { times_itself_ = true; }
+  void late() noexcept override;
+  void abandoned() noexcept override;
+  [[nodiscard]] error timed_out() override;
+};
+
+/// The pending asks of this thread are looked at: those that still are get their timeout armed and
+/// are looked at for cycles.
+void flush_asks() noexcept;
+
+template <class R>
+using ask_state = value_state<R, ask_state_base>;
+
+/// Sends `M(args…)` with `s`, which has two references: one goes with the message. When the message
+/// cannot be made, both are dropped.
+template <class M, class... As>
+void send_ask(cell& to, ask_state_base& s, bool timed, As&&... as) {
+  envelope* e;
+  try {
+    e = make_envelope<M>(false, std::forward<As>(as)...);
+  } catch (...) {
+    s.drop_ref();
+    s.drop_ref();
+    throw;
+  }
+  stamp(*e);
+  s.trace = e->trace;
+  s.begin(to, message_type_of<M>, timed);
+  e->from = &s;
+  e->flags |= envelope::is_ask;
+  to.deliver(*e);
+}
+
+/// Sends `M(args…)` as an ask. The future's state is returned with the caller's reference.
+template <class M, class R, class... As>
+future_state_base* ask_of(cell& to, As&&... as) {
+  auto* s = new ask_state<R>();
+  send_ask<M>(to, *s, true, std::forward<As>(as)...);
+  return s;
+}
+
+}  // namespace odeon::detail

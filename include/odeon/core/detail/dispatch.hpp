@@ -1,0 +1,370 @@
+#pragma once
+
+#include <odeon/core/detail/cell.hpp>
+#include <odeon/core/detail/checks.hpp>
+#include <odeon/core/events.hpp>
+#include <odeon/core/reply_to.hpp>
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <expected>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+/// @file From an actor's class to its table of handlers, at compile time.
+
+namespace odeon::detail {
+
+template <class T>
+inline constexpr bool is_expected = false;
+template <class T, class E>
+inline constexpr bool is_expected<std::expected<T, E>> = true;
+
+/// The right end of a `replies_to` (core/request_stream.hpp), made of the message's ask.
+template <class R>
+struct replies_to_access;
+
+/// A started coroutine handler, or a hook, or work beside the mailbox. See
+/// src/core/internal/execution.hpp.
+struct coroutine_finish {
+  /// Takes the result from the promise and settles the ask (which may be null). May throw the
+  /// coroutine's exception.
+  void (*finish)(std::coroutine_handle<> root, ask_state_base* ask);
+};
+/// Drives `root` for the message in hand; its finish is called on the actor's turn.
+void start_handler(turn& t, envelope& e, std::coroutine_handle<> root, task_promise_base& promise,
+                   const coroutine_finish& how);
+bool start_hook(turn& t, hook which, std::coroutine_handle<> root, task_promise_base& promise,
+                const coroutine_finish& how);
+
+/// A copy of the payload for a coroutine that may outlive the envelope's place in the queue
+/// (reentrant actors).
+context& context_of(turn& t) noexcept;
+
+template <class R, class T>
+void settle(ask_state_base* ask, T&& value) {
+  if (!ask) return;
+  if constexpr (is_expected<std::remove_cvref_t<T>>) {
+    if (!value)
+      ask->fail(std::forward<T>(value).error());
+    else if constexpr (std::is_void_v<R>)
+      fulfil<void>(*ask);
+    else
+      fulfil<R>(*ask, *std::forward<T>(value));
+  } else {
+    fulfil<R>(*ask, std::forward<T>(value));
+  }
+  ask->drop_ref();
+}
+
+/// Takes the ask out of an envelope: who holds it settles it.
+inline ask_state_base* take_ask(envelope& e) noexcept {
+  ask_state_base* s = e.ask();
+  e.flags &= static_cast<std::uint8_t>(~envelope::is_ask);
+  return s;
+}
+
+template <class R, class V>
+inline constexpr coroutine_finish finish_with{[](std::coroutine_handle<> root,
+                                                 ask_state_base* ask) {
+  auto h = std::coroutine_handle<task_promise<V>>::from_address(root.address());
+  struct guard {
+    ask_state_base* ask;
+    ~guard() {
+      if (ask) ask->drop_ref();
+    }
+  };
+  if constexpr (std::is_void_v<V>) {
+    h.promise().take();  // throws the coroutine's exception; the ask is failed by who catches it
+    if (ask) {
+      guard g{ask};
+      if constexpr (std::is_void_v<R>) fulfil<void>(*ask);
+    }
+  } else {
+    V value = h.promise().take();
+    settle<R>(ask, std::move(value));
+  }
+}};
+
+// -- which form a handler has
+// -----------------------------------------------------------------------------------------
+
+template <class A, class M>
+concept handles_plain = requires(A& a, M&& m) { a.on(std::move(m)); };
+template <class A, class M>
+concept handles_with_context = requires(A& a, M&& m, context& c) { a.on(std::move(m), c); };
+template <class A, class M>
+concept handles_later = request<M> && requires(A& a, M&& m, reply_to<reply_t<M>> r) {
+  a.on(std::move(m), std::move(r));
+};
+template <class A, class M>
+concept handles_later_with_context =
+    request<M> && requires(A& a, M&& m, reply_to<reply_t<M>> r, context& c) {
+      a.on(std::move(m), std::move(r), c);
+    };
+template <class A, class M>
+concept handles_stream = stream_request<M> && requires(A& a, M&& m, replies_to_access<M> r) {
+  a.on(std::move(m), r.make());
+};
+template <class A, class M>
+concept handles_stream_with_context =
+    stream_request<M> &&
+    requires(A& a, M&& m, replies_to_access<M> r, context& c) { a.on(std::move(m), r.make(), c); };
+
+template <class A, class M>
+concept handles =
+    handles_plain<A, M> || handles_with_context<A, M> || handles_later<A, M> ||
+    handles_later_with_context<A, M> || handles_stream<A, M> || handles_stream_with_context<A, M>;
+
+// Deduction against a set of overloads succeeds when exactly one of them has the form asked for.
+template <class M, class A, class R>
+void takes_const_ref(R (A::*)(const M&));
+template <class M, class A, class R>
+void takes_const_ref(R (A::*)(const M&) const);
+template <class M, class A, class R>
+void takes_const_ref(R (A::*)(const M&, context&));
+template <class M, class A, class R>
+void takes_const_ref(R (A::*)(const M&, reply_to<reply_t<M>>));
+template <class M, class A, class R>
+void takes_const_ref(R (A::*)(const M&, reply_to<reply_t<M>>, context&));
+
+/// Whether the handler leaves the payload as it is: it takes `const M&`, or copying is moving. Then
+/// the message in hand can be stashed and forwarded without giving it back.
+template <class A, class M>
+inline constexpr bool leaves_payload =
+    std::is_trivially_copyable_v<M> || requires { takes_const_ref<M>(&A::on); };
+
+template <class R, class V>
+inline constexpr bool reply_matches = [] {
+  if constexpr (std::is_void_v<R>)
+    return true;
+  else if constexpr (std::is_void_v<V>)
+    return false;
+  else
+    return std::is_convertible_v<V, R> || std::is_constructible_v<R, V>;
+}();
+
+template <class V>
+struct unwrapped {
+  using type = V;
+};
+template <class T>
+struct unwrapped<task<T>> : unwrapped<T> {};
+template <class T, class E>
+struct unwrapped<std::expected<T, E>> {
+  using type = T;
+};
+
+/// What is left of a call once its arguments are known.
+template <class A, class M, class Call>
+void finish_call(turn& t, envelope& e, Call&& call) {
+  using V = decltype(call());
+  using R = reply_t<M>;
+  ODEON_CHECK((reply_matches<R, typename unwrapped<V>::type>),
+              (concat("odeon: the handler on(") + named<M> + ") of '" + named<A> + "' returns '" +
+               named<typename unwrapped<V>::type> + "', but the message's reply type is '" +
+               named<R> + "'"),
+              "odeon: this handler returns another type than the message's reply");
+  if constexpr (is_task<V>) {
+    auto work = call();
+    auto h = work.release();
+    start_handler(t, e, h, h.promise(), finish_with<R, typename V::value_type>);
+  } else if constexpr (std::is_void_v<V>) {
+    call();
+    if (ask_state_base* s = take_ask(e)) {
+      if constexpr (std::is_void_v<R>) fulfil<void>(*s);
+      s->drop_ref();
+    }
+  } else {
+    decltype(auto) value = call();
+    settle<R>(take_ask(e), std::forward<decltype(value)>(value));
+  }
+}
+
+template <class A, class M, class Call>
+void finish_later(turn& t, envelope& e, Call&& call) {
+  using R = reply_t<M>;
+  using V = decltype(call(reply_to<R>()));
+  if constexpr (is_task<V>) {
+    auto work = call(reply_to<R>(take_ask(e)));
+    auto h = work.release();
+    start_handler(t, e, h, h.promise(), finish_with<void, typename V::value_type>);
+  } else {
+    call(reply_to<R>(take_ask(e)));
+  }
+}
+
+template <class A, class M, class Call>
+void finish_stream(turn& t, envelope& e, Call&& call) {
+  replies_to_access<M> access{&e};
+  using V = decltype(call(access.make()));
+  if constexpr (is_task<V>) {
+    auto work = call(access.make());
+    auto h = work.release();
+    start_handler(t, e, h, h.promise(), finish_with<void, typename V::value_type>);
+  } else {
+    call(access.make());
+  }
+}
+
+template <class A, class M>
+void invoke_handler(turn& t, void* object, envelope& e) {
+  A& a = *static_cast<A*>(object);
+  M& m = *static_cast<M*>(e.payload());
+  if constexpr (!leaves_payload<A, M>) e.flags |= envelope::taken;
+  if constexpr (handles_later_with_context<A, M>) {
+    finish_later<A, M>(t, e,
+                       [&](auto r) { return a.on(std::move(m), std::move(r), context_of(t)); });
+  } else if constexpr (handles_later<A, M>) {
+    finish_later<A, M>(t, e, [&](auto r) { return a.on(std::move(m), std::move(r)); });
+  } else if constexpr (handles_stream_with_context<A, M>) {
+    finish_stream<A, M>(t, e,
+                        [&](auto r) { return a.on(std::move(m), std::move(r), context_of(t)); });
+  } else if constexpr (handles_stream<A, M>) {
+    finish_stream<A, M>(t, e, [&](auto r) { return a.on(std::move(m), std::move(r)); });
+  } else if constexpr (handles_with_context<A, M>) {
+    finish_call<A, M>(t, e, [&]() -> decltype(auto) { return a.on(std::move(m), context_of(t)); });
+  } else {
+    finish_call<A, M>(t, e, [&]() -> decltype(auto) { return a.on(std::move(m)); });
+  }
+}
+
+// -- the table
+// -------------------------------------------------------------------------------------------------
+
+template <class A, class M>
+consteval void check_handler() {
+  check_message<M>();
+  ODEON_CHECK((handles<A, M>),
+              (concat("odeon: '") + named<A> + "' lists the message '" + named<M> +
+               "' in its protocol but has no public handler on(" + named<M> + ") for it"),
+              "odeon: an actor lists a message in its protocol but has no public handler for it");
+}
+
+template <class A, class M>
+constexpr void add_handler(handler_entry* places, std::uint32_t mask) {
+  std::uint32_t i = static_cast<std::uint32_t>(message_type_of<M>.hash) & mask;
+  while (places[i].type) i = (i + 1) & mask;
+  places[i] = {&message_type_of<M>, &invoke_handler<A, M>};
+}
+
+template <class A, class Messages>
+struct table_of;
+
+template <class A, class... Ms>
+struct table_of<A, message_list<Ms...>> {
+  static constexpr std::size_t size = std::bit_ceil(2 * (sizeof...(Ms) + 4) + 1);
+  static constexpr std::uint32_t mask = size - 1;
+  static constexpr auto places = [] {
+    (check_handler<A, Ms>(), ...);
+    std::array<handler_entry, size> out{};
+    (
+        [&] {
+          if constexpr (handles<A, Ms>) add_handler<A, Ms>(out.data(), mask);
+        }(),
+        ...);
+    [&]<class... Ss>(message_list<Ss...>) {
+      (
+          [&] {
+            if constexpr (!message_list<Ms...>::template contains<Ss> && handles<A, Ss>)
+              add_handler<A, Ss>(out.data(), mask);
+          }(),
+          ...);
+    }(message_list<terminated, exit_signal, receive_timeout, unhandled>());
+    return out;
+  }();
+  static constexpr handler_table value{places.data(), mask};
+};
+
+// -- the class
+// -------------------------------------------------------------------------------------------------
+
+template <class A>
+bool run_hook_of(turn& t, void* object, hook which, const failure* why) {
+  A& a = *static_cast<A*>(object);
+  auto finish = [&](auto call) -> bool {
+    using V = decltype(call());
+    if constexpr (is_task<V>) {
+      auto work = call();
+      auto h = work.release();
+      return start_hook(t, which, h, h.promise(), finish_with<void, typename V::value_type>);
+    } else {
+      call();
+      return true;
+    }
+  };
+  switch (which) {
+    case hook::pre_start: return finish([&] { return a.pre_start(); });
+    case hook::post_stop: return finish([&] { return a.post_stop(); });
+    case hook::pre_restart: return finish([&] { return a.pre_restart(*why); });
+    case hook::post_restart: return finish([&] { return a.post_restart(*why); });
+  }
+  return true;
+}
+
+template <class A, class... Args>
+struct class_of {
+  using kept = std::tuple<std::decay_t<Args>...>;
+  static constexpr std::size_t align_up(std::size_t n, std::size_t a) {
+    return (n + a - 1) / a * a;
+  }
+  // An object without kept arguments has offset 0; one with them is at least a byte long.
+  static constexpr std::size_t args_offset =
+      sizeof...(Args) == 0 ? 0 : align_up(sizeof(A), alignof(kept));
+  static constexpr std::size_t size = sizeof...(Args) == 0 ? sizeof(A) : args_offset + sizeof(kept);
+
+  static_assert(alignof(A) <= pool_granule, "odeon: an actor is aligned to 64 bytes at most");
+  static_assert(
+      (std::is_copy_constructible_v<std::decay_t<Args>> && ...),
+      "odeon: constructor arguments are kept for restarts, so they must be copyable: pass a "
+      "std::shared_ptr in place of a move-only one");
+
+  static void construct(void* object, [[maybe_unused]] void* args) {
+    if constexpr (sizeof...(Args) == 0) {
+      ::new (object) A();
+    } else {
+      std::apply([object](const auto&... as) { ::new (object) A(as...); },
+                 *static_cast<const kept*>(args));
+    }
+  }
+
+  static constexpr std::uint8_t hooks() {
+    std::uint8_t out = 0;
+    auto add = [&out](hook h) {
+      out = static_cast<std::uint8_t>(out | 1U << static_cast<unsigned>(h));
+    };
+    if (A::template overrides<A>(hook::pre_start)) add(hook::pre_start);
+    if (A::template overrides<A>(hook::post_stop)) add(hook::post_stop);
+    if (A::template overrides<A>(hook::pre_restart)) add(hook::pre_restart);
+    if (A::template overrides<A>(hook::post_restart)) add(hook::post_restart);
+    return out;
+  }
+
+  static constexpr actor_class value{
+      .name = type_name<A>,
+      .size = size,
+      .args_offset = args_offset,
+      .handlers = table_of<A, typename A::protocol>::value,
+      .construct = &construct,
+      .destroy = [](void* object) noexcept { static_cast<A*>(object)->~A(); },
+      .destroy_args = std::is_trivially_destructible_v<kept>
+                          ? nullptr
+                          : +[](void* args) noexcept { std::destroy_at(static_cast<kept*>(args)); },
+      .run_hook = &run_hook_of<A>,
+      .context_in = [](void* object) noexcept -> context& {
+        return A::context_in(*static_cast<A*>(object));
+      },
+      .hooks = hooks(),
+      .reentrant =
+          [] {
+            if constexpr (requires { A::reentrant; })
+              return static_cast<bool>(A::reentrant);
+            else
+              return false;
+          }(),
+  };
+};
+
+}  // namespace odeon::detail

@@ -1,0 +1,247 @@
+// Coroutines that an actor drives. All of it happens on the actor's turns; only `execution::post`
+// is called from elsewhere, and it only pushes to the control lane.
+//
+// A handler that suspends keeps its envelope (flag `kept`), because it may use the message by
+// reference. Unless the actor is reentrant the user lane is closed until the handler ends (flag
+// `waiting`). When it ends its result goes to the ask, and its envelope to the pool.
+
+#include "internal/cell_access.hpp"
+#include <odeon/base/assert.hpp>
+
+namespace odeon::detail {
+
+runtime& execution::get_runtime() const noexcept { return *self.system().rt; }
+
+namespace {
+
+/// The context of one execution as the turn's, for as long as it runs.
+struct in_context {
+  in_context(turn& t, execution& x) noexcept
+      : t(t),
+        hop(t.hop),
+        trace(t.trace),
+        call(t.call),
+        current(t.current) {
+    t.hop = x.hop;
+    t.trace = x.trace;
+    t.call = x.ask;
+    t.current = x.kept;
+  }
+  ~in_context() {
+    t.hop = hop;
+    t.trace = trace;
+    t.call = call;
+    t.current = current;
+  }
+  turn& t;
+  std::uint64_t hop, trace;
+  ask_state_base* call;
+  envelope* current;
+};
+
+}  // namespace
+
+void start_handler(turn& t, envelope& e, std::coroutine_handle<> root, task_promise_base& promise,
+                   const coroutine_finish& how) {
+  cell& c = *t.self;
+  auto* x = new execution(c, execution::kind::handler, root);
+  promise.set_driver(x);
+  x->how = &how;
+  x->ask = take_ask(e);
+  x->kept = &e;
+  x->message = e.type->name;
+  x->hop = t.hop;
+  x->trace = t.trace;
+  e.flags |= envelope::kept;
+  cell_access::first_step(c, t, *x);
+}
+
+bool start_hook(turn& t, hook which, std::coroutine_handle<> root, task_promise_base& promise,
+                const coroutine_finish& how) {
+  cell& c = *t.self;
+  auto* x = new execution(c, execution::kind::hook, root);
+  promise.set_driver(x);
+  x->how = &how;
+  x->which_hook = which;
+  x->hop = t.hop;
+  x->trace = t.trace;
+  root.resume();
+  if (root.done()) {
+    // Its exception is the hook's.
+    std::unique_ptr<execution> owner(x);
+    struct frame {
+      std::coroutine_handle<> h;
+      ~frame() { h.destroy(); }
+    } guard{root};
+    how.finish(root, nullptr);
+    return true;
+  }
+  cell_access::suspended(c, t, *x);
+  return false;
+}
+
+void turn::branch(task<void> work) {
+  cell& c = *self;
+  auto h = work.release();
+  auto* x = new execution(c, execution::kind::branch, h);
+  h.promise().set_driver(x);
+  x->how = &finish_with<void, void>;
+  x->hop = hop;
+  x->trace = trace;
+  cell_access::first_step(c, *this, *x);
+}
+
+void cell_access::first_step(cell& c, turn& t, execution& x) noexcept {
+  // The ask and the message stay the turn's while the first step runs inside the handler's own
+  // call.
+  ask_state_base* call = std::exchange(t.call, x.ask ? x.ask : t.call);
+  x.root.resume();
+  t.call = call;
+  if (x.root.done())
+    ended(c, t, x);
+  else
+    suspended(c, t, x);
+}
+
+void cell_access::suspended(cell& c, turn& t, execution& x) noexcept {
+  cell_extension& ext = c.extension();
+  if (!x.next && !x.prev && ext.executions != &x) {
+    x.next = ext.executions;
+    if (x.next) x.next->prev = &x;
+    ext.executions = &x;
+  }
+  if (x.what != execution::kind::handler || c.class_->reentrant) return;
+  ext.waiting_message.store(x.kept ? x.kept->type : nullptr, std::memory_order_relaxed);
+  close_lane(c, t, cell::waiting);
+  const auto* waits =
+      static_cast<const future_state_base*>(x.waiting_on.load(std::memory_order_relaxed));
+  const void* ask = waits ? waits->as_ask() : nullptr;
+  // seq_cst with ask_state_base::watch: of "I wait for this ask" and "this ask is being watched"
+  // one side sees the other's, so a cycle is looked for by whoever comes last.
+  ext.waiting_ask.store(ask);
+  if (ask) {
+    auto* a = const_cast<ask_state_base*>(static_cast<const ask_state_base*>(ask));
+    if (a->due.load() != 0) a->look_for_cycle();
+  }
+}
+
+void cell_access::resume(cell& c, turn& t, execution& x, driver_node& n) noexcept {
+  if (x.gone) {
+    // A node that could not be taken back: it has arrived, and the reference it held goes.
+    n.arrive(n);
+    if (--x.late == 0) delete &x;
+    c.drop_ref();
+    return;
+  }
+  cell_extension& ext = c.extension();
+  ext.waiting_ask.store(nullptr);
+  {
+    in_context inside(t, x);
+    n.arrive(n);
+  }
+  if (x.root.done())
+    ended(c, t, x);
+  else
+    suspended(c, t, x);
+}
+
+void cell_access::unlink(cell& c, execution& x) noexcept {
+  auto* ext = c.extension_.load(std::memory_order_relaxed);
+  if (x.next) x.next->prev = x.prev;
+  if (x.prev)
+    x.prev->next = x.next;
+  else if (ext && ext->executions == &x)
+    ext->executions = x.next;
+  x.next = x.prev = nullptr;
+}
+
+namespace {
+
+/// The handler is done with its message.
+void release_message(execution& x) noexcept {
+  envelope* e = std::exchange(x.kept, nullptr);
+  if (!e) return;
+  if (!(e->flags & envelope::hollow)) destroy_payload(*e);
+  e->flags = static_cast<std::uint8_t>((e->flags & ~envelope::kept) | envelope::hollow);
+  // Still the queue's last node: the queue frees it when it moves on.
+  if (e->flags & envelope::orphan) free_block(*e);
+}
+
+}  // namespace
+
+void cell_access::ended(cell& c, turn& t, execution& x) noexcept {
+  std::exception_ptr error;
+  const auto what = x.what;
+  const hook which = x.which_hook;
+  const std::string_view message = x.message;
+  ask_state_base* ask = std::exchange(x.ask, nullptr);
+  {
+    in_context inside(t, x);
+    try {
+      x.how->finish(x.root, ask);
+      ask = nullptr;
+    } catch (...) {
+      error = std::current_exception();
+      if (ask) {
+        ask->fail({errc::handler_failed, what_of(error) + " (in " + c.path() + ", handling " +
+                                             std::string(message) + ")"});
+        ask->drop_ref();
+      }
+      if (x.kept) {
+        // The message in hand of a failed handler: lost, and told. Its ask has been settled.
+        core(c).lost(c, *x.kept, errc::handler_failed);
+      }
+    }
+    x.root.destroy();
+  }
+  unlink(c, x);
+  // During its very first step inside handle() the envelope is the caller's to look at; it sees
+  // `hollow`.
+  release_message(x);
+  delete &x;
+  if (what == execution::kind::hook) {
+    hook_ended(c, t, which, error);
+    return;
+  }
+  if (what == execution::kind::handler && (flags(c) & cell::waiting)) {
+    auto* ext = c.extension_.load(std::memory_order_relaxed);
+    execution* other = ext->executions;
+    while (other && other->what != execution::kind::handler) other = other->next;
+    if (other)
+      suspended(
+          c, t,
+          *other);  // one that was let in has ended: the actor waits for the other's ask again
+    else
+      open_lane(c, t, cell::waiting);
+  }
+  if (error && !(flags(c) & (cell::stopping | cell::terminated_flag)))
+    fail(c, t, error, message, "handler");
+  auto* ext = c.extension_.load(std::memory_order_relaxed);
+  if (ext && ext->step == life_step::stop_handler && !(flags(c) & cell::waiting))
+    stop_children(c, t);
+}
+
+void cell_access::destroy_execution(cell& c, execution& x, const error& why) noexcept {
+  if (ask_state_base* ask = std::exchange(x.ask, nullptr)) {
+    ask->fail(why);
+    ask->drop_ref();
+  }
+  unlink(c, x);
+  x.root.destroy();  // the awaiter takes its registration back, or has us expect its node
+  if (x.kept) {
+    core(c).lost(c, *x.kept, why.code());
+    release_message(x);
+  }
+  x.gone = true;
+  if (x.late == 0) delete &x;
+}
+
+void cell_access::destroy_executions(cell& c, turn& t, const error& why) noexcept {
+  auto* ext = c.extension_.load(std::memory_order_relaxed);
+  if (!ext) return;
+  ext->waiting_ask.store(nullptr);
+  while (execution* x = ext->executions) destroy_execution(c, *x, why);
+  open_lane(c, t, cell::waiting);
+}
+
+}  // namespace odeon::detail
