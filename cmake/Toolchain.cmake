@@ -25,9 +25,11 @@ add_library(odeon_build INTERFACE)
 target_compile_features(odeon_build INTERFACE cxx_std_23)
 
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  check_linker_flag(CXX -fuse-ld=lld ODEON_HAS_LLD)
-  if(ODEON_HAS_LLD)
-    target_link_options(odeon_build INTERFACE -fuse-ld=lld)
+  if(PROJECT_IS_TOP_LEVEL)
+    check_linker_flag(CXX -fuse-ld=lld ODEON_HAS_LLD)
+    if(ODEON_HAS_LLD)
+      target_link_options(odeon_build INTERFACE -fuse-ld=lld)
+    endif()
   endif()
   target_compile_options(odeon_build INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
