@@ -145,9 +145,12 @@ class Layers:
 
 
 def check_beside(report: Report, root: Path, all_files: list[str], modules: dict) -> None:
-    """A source with a public header of its name has its test beside it; a module its fwd.hpp."""
+    """The source of a public header has its tests in the module: beside it, or in a test that
+    includes that header. A module has its fwd.hpp and its target."""
     present = set(all_files)
     used = set()
+    tested = {(module_of(path), name) for path in all_files if is_test(path)
+              for _, _, name in includes((root / path).read_text("utf-8"))}
     for path in all_files:
         module = module_of(path)
         if module is None:
@@ -160,9 +163,10 @@ def check_beside(report: Report, root: Path, all_files: list[str], modules: dict
         stem = path.removesuffix(".cpp")
         header = f"include/odeon/{module}/{Path(stem).name}.hpp"
         if path == f"src/{module}/{Path(stem).name}.cpp" and not is_test(path) \
-                and header in present and f"{stem}.test.cpp" not in present:
-            report.error(path, None, "test-beside",
-                         f"no {stem}.test.cpp beside it; write what it promises as tests")
+                and header in present and f"{stem}.test.cpp" not in present \
+                and (module, header.removeprefix("include/")) not in tested:
+            report.error(path, None, "test-beside", f"no {stem}.test.cpp beside it, and no test "
+                         f"of '{module}' includes its header; write what it promises as tests")
     for module in sorted(used):
         public = any(p.startswith(f"include/odeon/{module}/") for p in all_files)
         if public and f"include/odeon/{module}/fwd.hpp" not in present:

@@ -171,6 +171,10 @@ class Check(Tree):
         self.assert_found(check.run, "no src/base/x.test.cpp beside it")
         self.write("src/base/x.test.cpp", "\n")
         self.assert_clean(check.run)
+        (self.root / "src/base/x.test.cpp").rename(self.root / "src/base/other.test.cpp")
+        self.assert_found(check.run, "no src/base/x.test.cpp beside it")
+        self.write("src/base/other.test.cpp", "#include <odeon/base/x.hpp>\n")
+        self.assert_clean(check.run)
 
     def test_a_module_has_its_forward_declarations_and_its_target(self):
         self.write("include/odeon/base/x.hpp", "\n")
