@@ -146,13 +146,15 @@ envelope* take_current(turn& t, void (*give_back)(void*, void*), void* from,
   envelope* e = t.current;
   if (!e || (e->flags & (envelope::hollow | envelope::kept)))
     wrong(
-        "there is no message in hand: stash and forward belong into a handler, before its first co_await");
+        "there is no message in hand: stash and forward belong into a handler, before its "
+         "first co_await");
   if (give_back) {
     if (e->type != type) wrong("the message given back is not the one in hand");
     give_back(e->payload(), from);
   } else if (e->flags & envelope::taken) {
     wrong(
-        "the handler took its message by value: take it by const reference, or give it back: stash(std::move(msg))");
+        "the handler took its message by value: take it by const reference, or give it back: "
+         "stash(std::move(msg))");
   }
   e->flags &= static_cast<std::uint8_t>(~envelope::taken);
   t.call = nullptr;

@@ -104,6 +104,7 @@ system_core::~system_core() {
   pinned.clear();
   default_executor.reset();
   closer.reset();
+  extensions.clear();
   {
     std::unique_lock guard(anchor.gone);
     anchor.core.store(nullptr);
@@ -346,6 +347,18 @@ any_ref actor_system::lookup(std::string_view what) const {
   for (const any_ref& child : core_->children_of(*parent.get()))
     if (child.uid() == uid) return child;
   return {};
+}
+
+void actor_system::add_extension(const void* key, std::shared_ptr<void> extension) {
+  std::lock_guard guard(core_->mutex);
+  if (!core_->extensions.try_emplace(key, std::move(extension)).second)
+    throw actor_error(errc::name_taken, "the system has an extension of that type already");
+}
+
+std::shared_ptr<void> actor_system::find_extension(const void* key) const {
+  std::lock_guard guard(core_->mutex);
+  auto found = core_->extensions.find(key);
+  return found == core_->extensions.end() ? nullptr : found->second;
 }
 
 void actor_system::stop(const any_ref& ref) {

@@ -90,16 +90,20 @@ class actor : public detail::actor_base {
     return self.pre_start();
   }
 
+  /// For the runtime: `starts_with_recovery` marks bases whose pre_start is a template.
+  template <class A>
+  static constexpr bool starts =
+      detail::starts_itself<A> || requires { typename A::starts_with_recovery; };
   /// For the runtime: whether `A` has that hook, or a default that would do something.
   template <class A>
   static constexpr bool overrides(detail::hook h) {
     constexpr bool own_pre_restart = requires { static_cast<void>(&A::pre_restart); };
     constexpr bool own_post_restart = requires { static_cast<void>(&A::post_restart); };
     switch (h) {
-      case detail::hook::pre_start: return detail::starts_itself<A>;
+      case detail::hook::pre_start: return starts<A>;
       case detail::hook::post_stop: return detail::stops_itself<A>;
       case detail::hook::pre_restart: return own_pre_restart || detail::stops_itself<A>;
-      case detail::hook::post_restart: return own_post_restart || detail::starts_itself<A>;
+      case detail::hook::post_restart: return own_post_restart || starts<A>;
     }
     return false;
   }

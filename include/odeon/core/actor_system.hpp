@@ -132,6 +132,17 @@ class actor_system {
   // -- for modules built on core
   // -------------------------------------------------------------------------------------
 
+  /// One object of type `T` for each system, for modules that keep something there (a journal, a
+  /// cluster node). It lives until after the last actor has ended. `add` of a type that is there
+  /// already throws `errc::name_taken`.
+  template <class T>
+  void add_extension(std::shared_ptr<T> extension) {
+    add_extension(&detail::message_type_of<extension_key<T>>, std::move(extension));
+  }
+  template <class T>
+  [[nodiscard]] std::shared_ptr<T> find_extension() const {
+    return std::static_pointer_cast<T>(find_extension(&detail::message_type_of<extension_key<T>>));
+  }
   /// The executor of the default dispatcher.
   [[nodiscard]] executor& scheduler() noexcept;
   [[nodiscard]] odeon::runtime& get_runtime() noexcept;
@@ -140,6 +151,11 @@ class actor_system {
   [[nodiscard]] static actor_system& of(detail::system_anchor& anchor) noexcept;
 
  private:
+  template <class T>
+  struct extension_key {};
+  void add_extension(const void* key, std::shared_ptr<void> extension);
+  [[nodiscard]] std::shared_ptr<void> find_extension(const void* key) const;
+
   std::unique_ptr<detail::system_core> core_;
 };
 

@@ -181,6 +181,7 @@ class system_core {
   std::map<std::string, std::unique_ptr<executor>, std::less<>> executors;
   std::vector<std::unique_ptr<executor>> pinned;  // one each
   std::unique_ptr<executor> default_executor;
+  std::map<const void*, std::shared_ptr<void>> extensions;
   struct shutdown_work {
     actor_system::phase when;
     std::string name;

@@ -79,7 +79,8 @@ template <class... As>
 struct sent<deduced, As...> {
   static_assert(
       sizeof...(As) == 1,
-      "odeon: tell and ask take one message, or its type and its constructor's arguments: tell(greet{\"x\"}) "
+      "odeon: tell and ask take one message, or its type and its constructor's arguments: "
+      "tell(greet{\"x\"}) "
       "or tell<greet>(\"x\")");
 };
 template <class M, class... As>
@@ -95,11 +96,11 @@ consteval void check_message() {
               (concat("odeon: a message is a class type, and '") + named<M> +
                "' is none: wrap it in a struct"),
               "odeon: a message is a class type: wrap it in a struct");
-  ODEON_CHECK(
-      std::is_move_constructible_v<M>,
-      (concat("odeon: the message '") + named<M> +
-       "' can neither be moved nor copied, and messages move: hold the unmovable part by std::unique_ptr"),
-      "odeon: this message can neither be moved nor copied, and messages move");
+  ODEON_CHECK(std::is_move_constructible_v<M>,
+              (concat("odeon: the message '") + named<M> +
+               "' can neither be moved nor copied, and messages move: hold the "
+               "unmovable part by std::unique_ptr"),
+              "odeon: this message can neither be moved nor copied, and messages move");
 }
 
 template <class M, class Protocol, class... As>
@@ -121,11 +122,12 @@ consteval void check_tell() {
 template <class M, class Protocol, class... As>
 consteval void check_ask() {
   check_tell<M, Protocol, As...>();
-  ODEON_CHECK(
-      request<M>,
-      (concat("odeon: '") + named<M> +
-       "' is not a request, so it cannot be asked: tell it, or give it a reply type (using reply = …)"),
-      "odeon: this message is not a request, so it cannot be asked: give it a reply type (using reply = …)");
+  ODEON_CHECK(request<M>,
+              (concat("odeon: '") + named<M> +
+               "' is not a request, so it cannot be asked: tell it, or give it a reply type "
+               "(using reply = …)"),
+              "odeon: this message is not a request, so it cannot be asked: give it a reply "
+              "type (using reply = …)");
 }
 
 template <class M, class Protocol, class... As>

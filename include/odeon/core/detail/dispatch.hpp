@@ -162,7 +162,8 @@ template <class A, class M, class Call>
 void finish_call(turn& t, envelope& e, Call&& call) {
   using V = decltype(call());
   using R = reply_t<M>;
-  ODEON_CHECK((reply_matches<R, typename unwrapped<V>::type>),
+  ODEON_CHECK((reply_matches<R, typename unwrapped<V>::type> ||
+               requires { typename V::persistent_effect_tag; }),
               (concat("odeon: the handler on(") + named<M> + ") of '" + named<A> + "' returns '" +
                named<typename unwrapped<V>::type> + "', but the message's reply type is '" +
                named<R> + "'"),
@@ -171,6 +172,18 @@ void finish_call(turn& t, envelope& e, Call&& call) {
     auto work = call();
     auto h = work.release();
     start_handler(t, e, h, h.promise(), finish_with<R, typename V::value_type>);
+  } else if constexpr (requires { typename V::persistent_effect_tag; }) {
+    // An event-sourced actor's effect: its actor carries it out.
+    auto effect = call();
+    A& self = *static_cast<A*>(t.self->object());
+    reply_to<R> to(take_ask(e));
+    if (effect.events_.empty()) {
+      self.conclude(effect, to);
+    } else {
+      auto work = self.perform(std::move(effect), std::move(to));
+      auto h = work.release();
+      start_handler(t, e, h, h.promise(), finish_with<void, void>);
+    }
   } else if constexpr (std::is_void_v<V>) {
     call();
     if (ask_state_base* s = take_ask(e)) {
