@@ -335,8 +335,10 @@ envelope* cell_access::take_aside(cell& c, cell_extension& x) noexcept {
 void cell_access::run_turn(cell& c, turn& t) noexcept {
   system_core& core = cell_access::core(c);
   thread_state& here = this_thread_state;
-  if (!here.ring || here.ring->system != c.system_) [[unlikely]]
+  if (here.ring_of != c.system_) [[unlikely]] {
     here.ring = core.ring_for_this_thread();
+    here.ring_of = c.system_;
+  }
   hop_ring& ring = *here.ring;
   if ((++here.turns & 15) == 0 || here.coarse_now == 0)
     here.coarse_now = core.rt.now().time_since_epoch().count();
@@ -506,7 +508,8 @@ void cell_access::handle(cell& c, turn& t, envelope& e) noexcept {
 }
 
 void cell_access::deliver_signal(cell& c, turn& t, envelope* e) noexcept {
-  if (!t.ended && has_object(c)) {
+  // Without an object, too: a restart that waits for its backoff makes a new one.
+  if (!t.ended) {
     const handler_table* table = &c.class_->handlers;
     if (auto* x = c.extension_.load(std::memory_order_relaxed); x && !x->behaviors.empty())
       table = x->behaviors.back().table;

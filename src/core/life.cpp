@@ -155,10 +155,11 @@ void cell_access::hook_ended(cell& c, turn& t, hook which, std::exception_ptr er
 // -------------------------------------------------------------------------------------------------
 
 void cell_access::fail(cell& c, turn& t, std::exception_ptr p, std::string_view message,
-                       std::string_view where) noexcept {
+                       std::string_view where, std::string first) noexcept {
   system_core& sys = core(c);
   sys.counters.failures.fetch_add(1, std::memory_order_relaxed);
-  auto why = std::make_shared<const failure>(failure{p, what_of(p), c.path(), message, where});
+  auto why = std::make_shared<const failure>(
+      failure{p, what_of(p), first.empty() ? c.path() : std::move(first), message, where});
   if (flags(c) & cell::stopping) return;
   const supervision& s = supervision_of(c);
   directive d = directive::stop;
@@ -219,7 +220,7 @@ void cell_access::apply(cell& c, turn& t, directive d,
         if (!parent.parent())
           core(parent).escalated(*m.why);
         else
-          fail(parent, t, m.why->exception, m.why->message, m.why->where);
+          fail(parent, t, m.why->exception, m.why->message, m.why->where, m.why->path);
       });
       m->why = why;
       c.parent_->post_control(*m);

@@ -166,7 +166,10 @@ void future_state_base::arrived(driver_node& node) {
 
 void future_state_base::wait(runtime& rt) {
   time_point deadline = time_point::max();
-  if (timeout_ > duration::zero()) deadline = rt.now(clock_domain::housekeeping) + timeout_;
+  if (timeout_ > duration::zero()) {
+    deadline = rt.now(clock_domain::housekeeping) + timeout_;
+    timer_armed(deadline);
+  }
   std::uint32_t w = word_.load(std::memory_order_acquire);
   // The timeout is failed here rather than by a timer: a blocked thread needs no other to tell it
   // the time.

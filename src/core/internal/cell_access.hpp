@@ -91,8 +91,9 @@ struct cell_access {
   // -- life (life.cpp)
   // -----------------------------------------------------------------------------------------------
   static void start(cell& c, turn& t) noexcept;
+  /// `first` is the path of the actor that failed first, when it is another.
   static void fail(cell& c, turn& t, std::exception_ptr p, std::string_view message,
-                   std::string_view where) noexcept;
+                   std::string_view where, std::string first = {}) noexcept;
   static void apply(cell& c, turn& t, directive d, std::shared_ptr<const failure> why) noexcept;
   static void begin_restart(cell& c, turn& t, const failure& why) noexcept;
   static void restart_children(cell& c, turn& t) noexcept;

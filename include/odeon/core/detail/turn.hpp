@@ -36,7 +36,8 @@ struct hop_ring {
 
 struct thread_state {
   std::uint64_t next_id = 0;  // high bits: the thread; 0: not yet given
-  hop_ring* ring = nullptr;   // of the system whose actors ran here last
+  hop_ring* ring = nullptr;   // of the system whose actors ran here last …
+  const system_anchor* ring_of = nullptr;  // … which may be gone, and the ring with it
   std::uint32_t turns = 0;
   std::int64_t coarse_now = 0;
   std::uint32_t asks = 0;  // asks whose timeout is not yet armed
