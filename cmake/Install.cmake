@@ -13,6 +13,7 @@ foreach(module IN LISTS odeon_modules)
 endforeach()
 install(TARGETS ${odeon_targets} EXPORT odeon_targets
   FILE_SET HEADERS
+  FILE_SET detail
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(EXPORT odeon_targets NAMESPACE odeon:: DESTINATION "${odeon_config_dir}" FILE odeon-targets.cmake)

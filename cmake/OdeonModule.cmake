@@ -107,8 +107,14 @@ function(odeon_module name)
   target_compile_features(${target} ${public} cxx_std_23)
   target_include_directories(${target} ${public}
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  # Template bodies are installed as well, but only contracts must compile alone.
+  set(bodies ${headers})
+  list(FILTER bodies INCLUDE REGEX "/detail/")
+  list(FILTER headers EXCLUDE REGEX "/detail/")
   target_sources(${target} ${public}
-    FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${headers})
+    FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${headers}
+    FILE_SET detail TYPE HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${bodies})
+  set_target_properties(${target} PROPERTIES INTERFACE_HEADER_SETS_TO_VERIFY HEADERS)
   foreach(dependency IN LISTS arg_DEPENDS)
     target_link_libraries(${target} ${public} odeon_${dependency})
   endforeach()

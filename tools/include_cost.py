@@ -2,9 +2,9 @@
 """What the public headers cost a user's compiler: time and memory, against the budgets below.
 
 `tools/include_cost.py [--compiler clang++-19] [--runs 5]`. Times are processor time, the smallest
-of several runs, and are divided by how much slower than the reference machine this one compiles a
-fixed piece of the standard library, so that a slow or busy machine does not fail by chance. Exit 1
-past a budget, 77 when there was nothing to measure yet.
+of several runs in turn, and are divided by how much slower than the reference machine this one
+compiles a fixed piece of the standard library meanwhile, so that a slow or busy machine does not
+fail by chance. Exit 1 past a budget, 77 when there was nothing to measure yet.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from source_tree import ROOT, fail
 
-# Processor seconds for CALIBRATION on the machine the budgets were set on.
+# Processor seconds for CALIBRATION on the machine that the budgets are meant for.
 REFERENCE_S = 1.15
 CALIBRATION = """
 #include <algorithm>
@@ -75,17 +75,46 @@ def many_messages(count: int) -> str:
         f"class many : public odeon::actor<{names}> {{", " public:", *handlers,
         " private:", "  int sum_ = 0;", "};",
         "int main() {", '  odeon::actor_system system{"app"};',
-        "  auto ref = system.spawn<many>({});", "  int sum = 0;", *sends, "  return sum;", "}", ""])
+        '  auto ref = system.spawn<many>({.name = "many"});', "  int sum = 0;", *sends, "  return sum;", "}", ""])
 
 
 @dataclass
 class Case:
+    """What is measured, its budgets, and what came out."""
+
     name: str
     source: str
     needs: str  # the header under include/ without which it cannot be measured
     seconds: float
     megabytes: float
     compile: bool  # compile to an object, or only parse
+    took: float = float("inf")
+    used: float = float("inf")
+    problem: str = ""
+
+    def run(self, compiler: str, source: Path) -> None:
+        source.write_text(self.source)
+        mode = ["-c", "-O0", "-o", os.devnull] if self.compile else ["-fsyntax-only"]
+        process = subprocess.Popen(
+            [compiler, "-std=c++23", *mode, f"-I{ROOT / 'include'}", str(source)],
+            stderr=subprocess.PIPE, text=True)
+        errors = process.stderr.read() if process.stderr else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            self.problem = errors
+        self.took = min(self.took, usage.ru_utime + usage.ru_stime)
+        self.used = min(self.used, usage.ru_maxrss / 1024)
+
+    def verdict(self, scale: float) -> tuple[bool, str]:
+        if self.problem:
+            return False, f"{self.name:20} does not compile:\n{self.problem}"
+        took = self.took / scale
+        good = took <= self.seconds and self.used <= self.megabytes
+        text = (f"{self.name:20} {took:5.2f} s of {self.seconds:.1f}, "
+                f"{self.used:4.0f} MB of {self.megabytes:.0f}")
+        return good, text if good else (
+            f"{text}   OVER BUDGET: clang++-19 -ftime-trace shows what it includes")
 
 
 CASES = [
@@ -97,23 +126,6 @@ CASES = [
 ]
 
 
-def measure(compiler: str, source: Path, compile_it: bool, runs: int) -> tuple[float, float]:
-    """(smallest processor seconds, megabytes of that compiler)."""
-    mode = ["-c", "-O0", "-o", os.devnull] if compile_it else ["-fsyntax-only"]
-    command = [compiler, "-std=c++23", *mode, f"-I{ROOT / 'include'}", str(source)]
-    best, memory = float("inf"), float("inf")
-    for _ in range(runs):
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        errors = process.stderr.read() if process.stderr else ""
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            raise RuntimeError(errors)
-        best = min(best, usage.ru_utime + usage.ru_stime)
-        memory = min(memory, usage.ru_maxrss / 1024)
-    return best, memory
-
-
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     options.add_argument("--compiler", default="clang++-19")
@@ -122,34 +134,26 @@ def main() -> int:
     if not shutil.which(given.compiler):
         fail(f"include_cost: no compiler '{given.compiler}'; `make setup` installs clang++-19")
 
-    exit_code, measured = 0, 0
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "measured.cpp"
-        source.write_text(CALIBRATION)
-        reference, _ = measure(given.compiler, source, False, given.runs)
-        scale = max(1.0, reference / REFERENCE_S)
-        print(f"calibration {reference:.2f} s, reference {REFERENCE_S:.2f} s: "
-              f"times are divided by {scale:.2f}")
-        for case in CASES:
-            if not (ROOT / "include" / case.needs).exists():
-                print(f"{case.name:20} skipped: there is no include/{case.needs} yet")
-                continue
-            source.write_text(case.source)
-            try:
-                seconds, megabytes = measure(given.compiler, source, case.compile, given.runs)
-            except RuntimeError as error:
-                print(f"{case.name:20} does not compile:\n{error}")
-                exit_code = 1
-                continue
-            measured += 1
-            seconds /= scale
-            good = seconds <= case.seconds and megabytes <= case.megabytes
-            print(f"{case.name:20} {seconds:5.2f} s of {case.seconds:.1f}, {megabytes:4.0f} MB of "
-                  f"{case.megabytes:.0f}{'' if good else '   OVER BUDGET: see what it includes '}"
-                  f"{'' if good else 'with clang++-19 -ftime-trace'}")
-            exit_code = exit_code or (0 if good else 1)
-    if exit_code == 0 and measured == 0:
+    calibration = Case("calibration", CALIBRATION, "", 0, 0, False)
+    cases = [case for case in CASES if (ROOT / "include" / case.needs).exists()]
+    for case in CASES:
+        if case not in cases:
+            print(f"{case.name:20} skipped: there is no include/{case.needs} yet")
+    if not cases:
         return 77
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(given.runs):
+            for case in [calibration, *cases]:
+                if not case.problem:
+                    case.run(given.compiler, Path(folder) / "measured.cpp")
+    scale = max(1.0, calibration.took / REFERENCE_S)
+    print(f"calibration {calibration.took:.2f} s, reference {REFERENCE_S:.2f} s: "
+          f"times are divided by {scale:.2f}")
+    exit_code = 0
+    for case in cases:
+        good, text = case.verdict(scale)
+        print(text)
+        exit_code = exit_code or (0 if good else 1)
     return exit_code
 
 
