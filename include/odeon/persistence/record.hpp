@@ -1,0 +1,118 @@
+#pragma once
+
+#include <odeon/base/time.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// @file What goes into a journal and what comes out of it: events, outbox messages and timers.
+///
+/// All of these are values. A journal takes bytes and gives the same bytes back; what they mean is
+/// told by `manifest` (the name of the type) and `version` (of that type's layout), which it stores
+/// beside them and never interprets.
+///
+/// Sequence numbers count the events of one persistence id: 1, 2, 3, … without a hole. Positions
+/// count all events of a journal in the order of their commit: they grow, but may skip.
+
+namespace odeon {
+
+/// An event to be stored.
+struct event_record {
+  std::string manifest;  ///< at most `journal_options::max_name_bytes`
+  std::uint32_t version = 1;
+  std::vector<std::byte> payload;  ///< may be empty; at most `journal_options::max_payload_bytes`
+  std::vector<std::string>
+      tags;  ///< for `journal::by_tag`; at most `max_tags`, repeated ones count once
+};
+
+/// An event as a reader sees it during a replay. It points into the journal's buffers: valid only
+/// inside the call.
+struct event_view {
+  std::uint64_t sequence = 0;
+  std::uint64_t position = 0;
+  std::uint64_t epoch = 0;  ///< of the writer that appended it
+  wall_time written;        ///< when its transaction began, by the writer's wall clock
+  std::uint32_t version = 1;
+  std::string_view manifest;
+  std::span<const std::byte> payload;
+  std::span<const std::string_view> tags;
+};
+
+/// An event with everything owned, as queries return it.
+struct stored_event {
+  std::string persistence_id;
+  std::uint64_t sequence = 0;
+  std::uint64_t position = 0;
+  std::uint64_t epoch = 0;
+  wall_time written;
+  event_record event;
+};
+
+/// A message that is to be delivered after its append has been committed, at least once:
+/// `take_outbox` hands it out until `acknowledge_outbox` removes it.
+struct outbox_message {
+  std::string id;      ///< for the receiver's deduplication; the journal does not compare it
+  std::string target;  ///< whom it is for, in the sender's terms
+  std::string manifest;
+  std::uint32_t version = 1;
+  std::vector<std::byte> payload;
+};
+
+/// An outbox message in the store.
+struct outbox_entry {
+  std::uint64_t position = 0;  ///< names the entry; grows in commit order and is never used twice
+  std::string persistence_id;  ///< who sent it
+  std::uint64_t sequence = 0;  ///< the sender's last event of the same append
+  outbox_message message;
+};
+
+/// A timer that survives restarts. `id` is unique for a persistence id: setting it again replaces
+/// it.
+struct timer_record {
+  std::string id;
+  wall_time due;
+  std::string manifest;
+  std::uint32_t version = 1;
+  std::vector<std::byte>
+      payload;  ///< what to send, and how to repeat: the journal does not interpret it
+};
+
+/// A timer in the store.
+struct stored_timer {
+  std::string persistence_id;
+  timer_record timer;
+};
+
+/// A place in the order of timers (due time, then persistence id by age, then timer id), for
+/// reading on. The default is before all of them.
+struct timer_cursor {
+  wall_time due = wall_time::min();
+  std::string persistence_id;
+  std::string timer_id;
+};
+
+/// What one append stores, all of it or nothing. Everything may be empty: such an append only
+/// checks that the writer is still the one, and is acknowledged as durably as any other.
+struct append_request {
+  std::string persistence_id;  ///< not empty, at most `max_name_bytes`, any bytes but NUL
+  std::uint64_t epoch = 0;     ///< from `journal::open_writer`
+  std::uint64_t expected_sequence =
+      0;  ///< the last sequence number the writer knows; 0 before the first event
+  std::vector<event_record> events;  ///< get `expected_sequence + 1`, `+ 2`, …
+  std::vector<outbox_message> outbox;
+  std::vector<std::string>
+      cancel_timers;  ///< ids; one that is not there is no error. Done before `set_timers`
+  std::vector<timer_record> set_timers;
+};
+
+/// The append is durable: the store's fsync has returned.
+struct append_ack {
+  std::uint64_t sequence = 0;  ///< of the last event; `expected_sequence` when there was none
+  std::uint64_t position = 0;  ///< of the last event; 0 when there was none
+};
+
+}  // namespace odeon

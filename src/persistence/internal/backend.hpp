@@ -1,0 +1,108 @@
+#pragma once
+
+#include <odeon/persistence/journal.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// @file What a store supplies: plain blocking functions. `queued_journal` makes a journal of them.
+
+namespace odeon::detail {
+
+/// A writing call on its way. The store sets `outcome`; the queue then calls `done` with it.
+template <class Request, class Ack>
+struct write_call {
+  using ack_type = Ack;
+  Request request;
+  journal::completion<Ack> done;
+  result<Ack> outcome{};
+};
+
+struct open_writer_request {
+  std::string persistence_id;
+};
+struct acknowledge_request {
+  std::vector<std::uint64_t> positions;
+};
+
+using append_call = write_call<append_request, append_ack>;
+using open_call = write_call<open_writer_request, std::uint64_t>;
+using save_call = write_call<save_snapshot_request, void>;
+using delete_call = write_call<snapshot_criteria, std::uint64_t>;
+using acknowledge_call = write_call<acknowledge_request, void>;
+using write_op = std::variant<append_call, open_call, save_call, delete_call, acknowledge_call>;
+
+/// The writing side of a store. All members but the destructor are called on the writer's thread.
+class write_backend {
+ public:
+  virtual ~write_backend() = default;
+
+  /// Carries out the operations in order, in one transaction, and sets each one's outcome. An
+  /// operation that is refused leaves nothing and does not disturb the others. When the function
+  /// returns, what succeeded is durable. Returns how many transactions became durable and how many
+  /// the store refused.
+  struct tally {
+    std::uint32_t commits = 0;
+    std::uint32_t failed = 0;
+  };
+  virtual tally commit(std::span<write_op> batch, wall_time now) = 0;
+
+  /// Called after a batch has been acknowledged: time for upkeep that nobody waits for.
+  virtual void tend() {}
+
+  /// True: no transaction may begin now; `resume` will be called once when one may. For tests.
+  virtual bool held(std::move_only_function<void()> resume) {
+    static_cast<void>(resume);
+    return false;
+  }
+};
+
+/// The reading side of a store: one connection. All members but the destructor are called on one
+/// thread. Requests have been checked against the journal's bounds. The contracts are those of the
+/// members of `journal` of that name.
+class read_backend {
+ public:
+  virtual ~read_backend() = default;
+  virtual result<replay_report> replay(const replay_request& request,
+                                       journal::event_visitor& on_event) = 0;
+  virtual result<std::uint64_t> highest_sequence(const std::string& persistence_id) = 0;
+  virtual result<std::vector<std::string>> persistence_ids(const std::string& after,
+                                                           std::size_t max) = 0;
+  virtual result<std::vector<stored_event>> by_tag(const std::string& tag, std::uint64_t after,
+                                                   std::size_t max) = 0;
+  virtual result<loaded_snapshot> load_snapshot(const snapshot_criteria& which) = 0;
+  virtual result<std::vector<stored_timer>> timers_due(wall_time until, const timer_cursor& after,
+                                                       std::size_t max) = 0;
+  virtual result<std::vector<timer_record>> timers_of(const std::string& persistence_id) = 0;
+  virtual result<std::vector<outbox_entry>> take_outbox(std::uint64_t after, std::size_t max) = 0;
+};
+
+/// Bytes that count against the journal's bounds.
+[[nodiscard]] std::size_t weight(const append_request& request) noexcept;
+[[nodiscard]] std::size_t weight(const event_record& event) noexcept;
+[[nodiscard]] std::size_t weight(const outbox_message& message) noexcept;
+[[nodiscard]] std::size_t weight(const timer_record& timer) noexcept;
+
+/// What a call can be refused for without asking the store.
+[[nodiscard]] result<void> check(const append_request& request, const journal_options& bounds);
+[[nodiscard]] result<void> check(const save_snapshot_request& request,
+                                 const journal_options& bounds);
+[[nodiscard]] result<void> check_id(const std::string& persistence_id,
+                                    const journal_options& bounds);
+
+// The sentences of what every store refuses alike.
+[[nodiscard]] error not_the_writer(const std::string& persistence_id, std::uint64_t epoch,
+                                   std::uint64_t newest);
+[[nodiscard]] error not_the_last(const std::string& persistence_id, std::uint64_t expected,
+                                 std::uint64_t highest);
+[[nodiscard]] error ahead_of_events(const std::string& persistence_id, std::uint64_t sequence,
+                                    std::uint64_t highest);
+
+/// An owning copy.
+[[nodiscard]] stored_event to_stored(std::string persistence_id, const event_view& view);
+
+}  // namespace odeon::detail

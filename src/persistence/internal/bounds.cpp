@@ -1,0 +1,165 @@
+#include "persistence/internal/backend.hpp"
+
+#include <string_view>
+
+namespace odeon::detail {
+
+namespace {
+
+constexpr std::size_t item_overhead = 64;
+
+struct bounds_check {
+  const journal_options& bounds;
+  const std::string& persistence_id;
+
+  [[nodiscard]] result<void> name(std::string_view what, std::string_view text,
+                                  bool may_be_empty) const {
+    if (text.size() > bounds.max_name_bytes)
+      return too_large(std::string(what) + " of " + std::to_string(text.size()) + " bytes",
+                       "max_name_bytes", bounds.max_name_bytes);
+    if (text.find('\0') != std::string_view::npos)
+      return fail(errc::invalid_argument, std::string(what) + " contains a NUL byte");
+    if (text.empty() && !may_be_empty)
+      return fail(errc::invalid_argument, std::string(what) + " is empty");
+    return {};
+  }
+
+  [[nodiscard]] result<void> payload(std::string_view what, std::size_t size) const {
+    if (size <= bounds.max_payload_bytes) return {};
+    return too_large(std::string(what) + " of " + std::to_string(size) + " bytes",
+                     "max_payload_bytes", bounds.max_payload_bytes);
+  }
+
+  [[nodiscard]] std::unexpected<error> too_large(const std::string& what, const char* bound,
+                                                 std::size_t limit) const {
+    return fail(errc::limit_exceeded, what + " for \"" + persistence_id.substr(0, 80) +
+                                          "\" exceeds " + bound + " = " + std::to_string(limit));
+  }
+
+  [[nodiscard]] result<void> event(const event_record& e) const {
+    if (auto ok = name("an event's manifest", e.manifest, true); !ok) return ok;
+    if (auto ok = payload("an event", e.payload.size()); !ok) return ok;
+    if (e.tags.size() > bounds.max_tags)
+      return too_large("an event with " + std::to_string(e.tags.size()) + " tags", "max_tags",
+                       bounds.max_tags);
+    for (const auto& tag : e.tags)
+      if (auto ok = name("a tag", tag, false); !ok) return ok;
+    return {};
+  }
+
+  [[nodiscard]] result<void> message(const outbox_message& m) const {
+    if (auto ok = name("an outbox message's id", m.id, true); !ok) return ok;
+    if (auto ok = name("an outbox message's target", m.target, true); !ok) return ok;
+    if (auto ok = name("an outbox message's manifest", m.manifest, true); !ok) return ok;
+    return payload("an outbox message", m.payload.size());
+  }
+
+  [[nodiscard]] result<void> timer(const timer_record& t) const {
+    if (auto ok = name("a timer's id", t.id, false); !ok) return ok;
+    if (auto ok = name("a timer's manifest", t.manifest, true); !ok) return ok;
+    return payload("a timer", t.payload.size());
+  }
+};
+
+}  // namespace
+
+std::size_t weight(const event_record& e) noexcept {
+  std::size_t sum = item_overhead + e.manifest.size() + e.payload.size();
+  for (const auto& tag : e.tags) sum += tag.size();
+  return sum;
+}
+
+std::size_t weight(const outbox_message& m) noexcept {
+  return item_overhead + m.id.size() + m.target.size() + m.manifest.size() + m.payload.size();
+}
+
+std::size_t weight(const timer_record& t) noexcept {
+  return item_overhead + t.id.size() + t.manifest.size() + t.payload.size();
+}
+
+std::size_t weight(const append_request& r) noexcept {
+  std::size_t sum = item_overhead + r.persistence_id.size();
+  for (const auto& e : r.events) sum += weight(e);
+  for (const auto& m : r.outbox) sum += weight(m);
+  for (const auto& t : r.set_timers) sum += weight(t);
+  for (const auto& id : r.cancel_timers) sum += item_overhead + id.size();
+  return sum;
+}
+
+result<void> check_id(const std::string& persistence_id, const journal_options& bounds) {
+  return bounds_check{bounds, persistence_id}.name("a persistence id", persistence_id, false);
+}
+
+result<void> check(const append_request& r, const journal_options& bounds) {
+  const bounds_check c{bounds, r.persistence_id};
+  if (auto ok = check_id(r.persistence_id, bounds); !ok) return ok;
+  const std::size_t items =
+      r.events.size() + r.outbox.size() + r.set_timers.size() + r.cancel_timers.size();
+  if (items > bounds.max_append_items)
+    return c.too_large("an append of " + std::to_string(items) + " items", "max_append_items",
+                       bounds.max_append_items);
+  for (const auto& e : r.events)
+    if (auto ok = c.event(e); !ok) return ok;
+  for (const auto& m : r.outbox)
+    if (auto ok = c.message(m); !ok) return ok;
+  for (const auto& t : r.set_timers)
+    if (auto ok = c.timer(t); !ok) return ok;
+  for (const auto& id : r.cancel_timers)
+    if (auto ok = c.name("a timer's id", id, false); !ok) return ok;
+  if (weight(r) > bounds.max_append_bytes)
+    return c.too_large("an append of " + std::to_string(weight(r)) + " bytes", "max_append_bytes",
+                       bounds.max_append_bytes);
+  return {};
+}
+
+result<void> check(const save_snapshot_request& r, const journal_options& bounds) {
+  const bounds_check c{bounds, r.persistence_id};
+  if (auto ok = check_id(r.persistence_id, bounds); !ok) return ok;
+  if (auto ok = c.name("a snapshot's manifest", r.manifest, true); !ok) return ok;
+  if (r.sequence == 0)
+    return fail(errc::invalid_argument, "a snapshot of \"" + r.persistence_id +
+                                            "\" at sequence 0: there is nothing to save yet");
+  if (r.payload.size() > bounds.max_snapshot_bytes)
+    return c.too_large("a snapshot of " + std::to_string(r.payload.size()) + " bytes",
+                       "max_snapshot_bytes", bounds.max_snapshot_bytes);
+  return {};
+}
+
+error not_the_writer(const std::string& persistence_id, std::uint64_t epoch, std::uint64_t newest) {
+  if (newest == 0) return {errc::fenced, "\"" + persistence_id + "\" was never opened for writing"};
+  if (epoch > newest)
+    return {errc::fenced,
+            "the writer of \"" + persistence_id + "\" has epoch " + std::to_string(epoch) +
+                ", which was never given out: the newest is " + std::to_string(newest)};
+  return {errc::fenced, "the writer of \"" + persistence_id + "\" has epoch " +
+                            std::to_string(epoch) + ", and a newer one has taken over with epoch " +
+                            std::to_string(newest)};
+}
+
+error not_the_last(const std::string& persistence_id, std::uint64_t expected,
+                   std::uint64_t highest) {
+  return {errc::version_conflict, "the last event of \"" + persistence_id + "\" has sequence " +
+                                      std::to_string(highest) + ", and the append expected " +
+                                      std::to_string(expected)};
+}
+
+error ahead_of_events(const std::string& persistence_id, std::uint64_t sequence,
+                      std::uint64_t highest) {
+  return {errc::version_conflict, "the snapshot of \"" + persistence_id + "\" is as of sequence " +
+                                      std::to_string(sequence) + ", and the last event has " +
+                                      std::to_string(highest)};
+}
+
+stored_event to_stored(std::string persistence_id, const event_view& v) {
+  return {.persistence_id = std::move(persistence_id),
+          .sequence = v.sequence,
+          .position = v.position,
+          .epoch = v.epoch,
+          .written = v.written,
+          .event = {.manifest = std::string(v.manifest),
+                    .version = v.version,
+                    .payload = {v.payload.begin(), v.payload.end()},
+                    .tags = {v.tags.begin(), v.tags.end()}}};
+}
+
+}  // namespace odeon::detail

@@ -1,0 +1,83 @@
+#include "persistence/scratch.hpp"
+#include <odeon/persistence/memory_journal.hpp>
+#include <odeon/persistence/sqlite_journal.hpp>
+#include <odeon/persistence/testing/journal_conformance.hpp>
+
+#include <doctest/doctest.h>
+
+#include <functional>
+
+namespace {
+
+using odeon::testing::journal_check;
+using odeon::testing::journal_checks;
+using odeon::testing::journal_fixture;
+
+class memory_fixture final : public journal_fixture {
+ public:
+  odeon::runtime& rt() override { return *runtime_; }
+  odeon::result<std::unique_ptr<odeon::journal>> open(odeon::journal_options bounds) override {
+    return odeon::make_memory_journal(*runtime_, store_, bounds);
+  }
+
+ private:
+  std::unique_ptr<odeon::runtime> runtime_ = odeon::make_threaded_runtime();
+  std::shared_ptr<odeon::memory_store> store_ = std::make_shared<odeon::memory_store>();
+};
+
+class sqlite_fixture final : public journal_fixture {
+ public:
+  explicit sqlite_fixture(odeon::sqlite_journal_options options) : options_(std::move(options)) {
+    options_.path = folder_.file("journal.db");
+  }
+  odeon::runtime& rt() override { return *runtime_; }
+  odeon::result<std::unique_ptr<odeon::journal>> open(odeon::journal_options bounds) override {
+    static_cast<odeon::journal_options&>(options_) = bounds;
+    options_.group_wait = group_wait_;
+    return odeon::open_sqlite_journal(*runtime_, options_);
+  }
+  void wait_for_company(odeon::duration d) { group_wait_ = d; }
+
+ private:
+  scratch_folder folder_;
+  std::unique_ptr<odeon::runtime> runtime_ = odeon::make_threaded_runtime();
+  odeon::sqlite_journal_options options_;
+  odeon::duration group_wait_{};
+};
+
+void run_all(const std::function<std::unique_ptr<journal_fixture>()>& make) {
+  for (const journal_check& check : journal_checks()) {
+    CAPTURE(check.name);
+    const auto fixture = make();
+    const auto held = check.run(*fixture);
+    CHECK_MESSAGE(held.has_value(), (held ? std::string() : held.error().to_string()));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the memory journal conforms") {
+  run_all([] { return std::make_unique<memory_fixture>(); });
+}
+
+TEST_CASE("the SQLite journal conforms") {
+  run_all([] { return std::make_unique<sqlite_fixture>(odeon::sqlite_journal_options{}); });
+}
+
+TEST_CASE(
+    "the SQLite journal conforms when its landing is tiny, so that all events move to segments") {
+  odeon::sqlite_journal_options tiny;
+  tiny.landing_bytes = 2000;
+  tiny.segment_bytes = 600;
+  tiny.checkpoint_bytes = 64 << 10;
+  tiny.readers = 1;
+  run_all([&] { return std::make_unique<sqlite_fixture>(tiny); });
+}
+
+TEST_CASE("the SQLite journal conforms when an idle one waits for company") {
+  run_all([] {
+    auto fixture = std::make_unique<sqlite_fixture>(odeon::sqlite_journal_options{});
+    fixture->wait_for_company(std::chrono::microseconds(500));
+    return fixture;
+  });
+}
