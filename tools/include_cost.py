@@ -75,7 +75,8 @@ def many_messages(count: int) -> str:
         f"class many : public odeon::actor<{names}> {{", " public:", *handlers,
         " private:", "  int sum_ = 0;", "};",
         "int main() {", '  odeon::actor_system system{"app"};',
-        '  auto ref = system.spawn<many>({.name = "many"});', "  int sum = 0;", *sends, "  return sum;", "}", ""])
+        '  auto ref = system.spawn<many>({.name = "many"});', "  int sum = 0;", *sends,
+        "  return sum;", "}", ""])
 
 
 @dataclass
