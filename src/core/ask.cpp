@@ -76,6 +76,19 @@ void ask_state_base::set_timeout(duration d) noexcept {
 
 runtime* ask_state_base::home() const noexcept { return system->rt; }
 
+void abandon_reply(ask_state_base& ask) noexcept {
+  turn* t = this_turn();
+  if (t && !t->orphan && std::uncaught_exceptions() > 0) {
+    t->orphan = &ask;  // who catches the exception knows its text
+    return;
+  }
+  if (t && t->failing)
+    ask.fail(*t->failing);
+  else
+    ask.fail(errc::no_reply);
+  ask.drop_ref();
+}
+
 // Readers elsewhere may see the old target with the new generation: then they find nobody, and say
 // so.
 void ask_state_base::retarget(cell& to) noexcept {
@@ -106,8 +119,7 @@ void ask_state_base::timer_armed(time_point at) noexcept {
   due.store(at.time_since_epoch().count());
 }
 
-// -- cycles
-// -------------------------------------------------------------------------------------------------
+// -- cycles ---------------------------------------------------------------------------------------
 
 void ask_state_base::look_for_cycle() {
   if (!asker || !is_open() || reentry) return;
@@ -166,8 +178,7 @@ void ask_state_base::look_for_cycle() {
   }
 }
 
-// -- the ends of an ask
-// -----------------------------------------------------------------------------------------------
+// -- the ends of an ask ---------------------------------------------------------------------------
 
 // By a thread that may be any: compared only, never followed.
 #if defined(__clang__)

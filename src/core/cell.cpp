@@ -56,7 +56,7 @@
 #include "internal/side_mailbox.hpp"
 #include <odeon/base/assert.hpp>
 
-#include <thread>
+#include <algorithm>
 
 namespace odeon::detail {
 
@@ -91,8 +91,7 @@ void throw_empty_ref() {
   throw actor_error(errc::invalid_argument, "a message through an empty reference");
 }
 
-// -- turn
-// -------------------------------------------------------------------------------------------------
+// -- turn -----------------------------------------------------------------------------------------
 
 bool turn::may_block() const noexcept { return self->where().may_block(); }
 
@@ -104,8 +103,7 @@ const char* turn::describe() const noexcept {
 
 context& context_of(turn& t) noexcept { return t.self->get_class().context_in(t.self->object()); }
 
-// -- the senders' side
-// ----------------------------------------------------------------------------------------------
+// -- the senders' side ----------------------------------------------------------------------------
 
 void cell::push_over(std::uintptr_t before) noexcept {
   if (before & control) raise_control();
@@ -113,7 +111,12 @@ void cell::push_over(std::uintptr_t before) noexcept {
     note_send();
     return;
   }
-  if (auto* x = extension_if()) x->pushed_while_closed.fetch_add(1, std::memory_order_relaxed);
+  if (auto* x = extension_if()) {
+    // Nobody takes messages now, so the senders look at the mark.
+    const std::size_t n = x->pushed_while_closed.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (n % std::clamp<std::size_t>(x->high_water / 8, 1, 1024) == 0)
+      cell_access::note_depth(*this, cell_access::depth(*this));
+  }
   std::uintptr_t h = head_.load(std::memory_order_relaxed);
   for (;;) {
     if (h & control) {
@@ -185,13 +188,12 @@ std::string cell::path() const {
   return (parent_ ? parent_->path() : std::string()) + "/$" + tail;
 }
 
-// -- make and destroy
-// -----------------------------------------------------------------------------------------------
+// -- make and destroy -----------------------------------------------------------------------------
 
 cell::cell(run_fn run, const actor_class& cls, executor& where, system_anchor& system,
            cell* parent) noexcept
     : runnable(run),
-      head_(reinterpret_cast<std::uintptr_t>(&stub_) | idle),
+      head_(reinterpret_cast<std::uintptr_t>(&stub_)),  // its maker has the right to run it
       class_(&cls),
       executor_(&where),
       flags_(0),
@@ -251,8 +253,7 @@ void cell_access::destroy(cell& c) noexcept {
   if (parent) parent->drop_ref();
 }
 
-// -- turns
-// -------------------------------------------------------------------------------------------------
+// -- turns ----------------------------------------------------------------------------------------
 
 void cell_access::run(runnable& r) noexcept {
   cell& c = static_cast<cell&>(r);
@@ -361,6 +362,9 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
     last = c.tail_.load(std::memory_order_relaxed);
   };
   if (seen & cell::control) drain();
+  if (auto* x = c.extension_.load(std::memory_order_relaxed);
+      x && x->high_water < budget_per_turn && !x->mailbox) [[unlikely]]
+    note_depth(c, depth(c));
 
   for (;;) {
     if (c.control_.load(std::memory_order_relaxed)) [[unlikely]]
@@ -460,6 +464,11 @@ bool cell_access::refuse(cell& c, turn& t, envelope& e) noexcept {
   return false;
 }
 
+error handler_error(const cell& c, const std::exception_ptr& p, std::string_view message) {
+  return {errc::handler_failed,
+          what_of(p) + " (in " + c.path() + ", handling " + std::string(message) + ")"};
+}
+
 void cell_access::handle(cell& c, turn& t, envelope& e) noexcept {
   if ((e.flags & (envelope::is_ask | envelope::has_extra)) || t.ended) [[unlikely]] {
     if (refuse(c, t, e)) return;
@@ -488,20 +497,23 @@ void cell_access::handle(cell& c, turn& t, envelope& e) noexcept {
     system_core& core = cell_access::core(c);
     auto p = std::current_exception();
     const std::string_view message = e.type->name;
-    if (ask_state_base* ask = take_ask(e)) {
-      ask->fail({errc::handler_failed,
-                 what_of(p) + " (in " + c.path() + ", handling " + std::string(message) + ")"});
+    ask_state_base* ask = take_ask(e);
+    if (!ask) ask = std::exchange(t.orphan, nullptr);
+    if (ask) {
+      ask->fail(handler_error(c, p, message));
       ask->drop_ref();
-      core.lost(c, e, errc::handler_failed);
-    } else {
-      core.lost(c, e, errc::handler_failed);
     }
+    core.lost(c, e, errc::handler_failed);
     t.call = nullptr;
     fail(c, t, std::move(p), message, "handler");
     return;
   }
   t.current = nullptr;
   t.call = nullptr;
+  if (t.orphan) [[unlikely]] {  // its exception was caught inside the handler
+    t.orphan->fail(errc::no_reply);
+    std::exchange(t.orphan, nullptr)->drop_ref();
+  }
   if (e.flags & (envelope::kept | envelope::hollow)) [[unlikely]]
     return;
   destroy_payload(e);
@@ -589,24 +601,38 @@ std::size_t cell_access::depth(const cell& c, const ask_state_base* until, bool*
     }
     ++n;
   }
-  if (auto* x = c.extension_if(); x && x->mailbox) n += x->mailbox->size();
+  if (auto* x = c.extension_if(); x && x->mailbox) {
+    if (until) {
+      if (const auto before = x->mailbox->before(*until)) {
+        *found = true;
+        return *before;
+      }
+    }
+    n += x->mailbox->size();
+  }
   return n;
 }
 
-// At the end of a full turn: whether what waited at the end of an earlier one has been worked off
-// since.
-void cell_access::note_backlog(cell& c, cell_extension& x) noexcept {
-  // Counting costs the walk, so it is done once in 16 full turns (4,096 messages).
-  if (++x.behind % 16 != 0) return;
-  const std::size_t waiting = depth(c);
-  if (waiting >= x.high_water && !std::exchange(x.over_high_water, true)) {
-    system_core& core = cell_access::core(c);
-    core.counters.high_water.fetch_add(1, std::memory_order_relaxed);
-    core.event<mailbox_high_water>(
-        [&] { return mailbox_high_water{any_ref::share(&c), c.path(), waiting, x.high_water}; });
-  } else if (waiting < x.high_water / 2) {
-    x.over_high_water = false;
+// The mark is crossed once: again only after half of it was seen. By any thread.
+void cell_access::note_depth(cell& c, std::size_t waiting) noexcept {
+  auto* x = c.extension_if();
+  const std::size_t limit = x ? x->high_water : default_high_water;
+  if (waiting < limit) {
+    if (x && waiting < limit / 2) x->over_high_water.store(false, std::memory_order_relaxed);
+    return;
   }
+  if (!x || x->over_high_water.exchange(true)) return;
+  system_core& core = cell_access::core(c);
+  core.counters.high_water.fetch_add(1, std::memory_order_relaxed);
+  core.event<mailbox_high_water>(
+      [&] { return mailbox_high_water{any_ref::share(&c), c.path(), waiting, limit}; });
+}
+
+// At the end of a turn that used up its budget. Counting costs the walk, so it is done so often that one message in 16 is
+// walked over twice at the most.
+void cell_access::note_backlog(cell& c, cell_extension& x) noexcept {
+  const std::size_t full_turns = std::max<std::size_t>(1, x.high_water / (budget_per_turn * 4));
+  if (++x.behind % full_turns == 0) note_depth(c, depth(c));
 }
 
 }  // namespace odeon::detail

@@ -82,7 +82,7 @@ void context::unwatch(const any_ref& ref) {
       kept.push_back(*e);
     }
   }
-  x->front = kept;
+  x->front = std::move(kept);
   detail::send_unwatch(*ref.get(), self());
 }
 
@@ -108,7 +108,7 @@ void context::unstash_all() {
 
 std::size_t context::stash_size() const noexcept {
   const auto* x = cell_->extension_if();
-  return x ? x->stash.size : 0;
+  return x ? x->stash.size.load() : 0;
 }
 
 void context::forward(const any_ref& to) {
@@ -118,16 +118,14 @@ void context::forward(const any_ref& to) {
 void context::unbecome() {
   auto* x = cell_->extension_if();
   if (!x || x->behaviors.empty()) return;
-  // The behaviour may be the one whose handler runs now: it goes after the turn's message.
-  auto* old =
-      new detail::control_message([](detail::cell& c, detail::turn&, detail::control_message&) {
-        auto& behaviors = c.extension().behaviors;
-        if (behaviors.empty()) return;
-        auto b = behaviors.back();
-        behaviors.pop_back();
-        b.destroy(b.object);
-      });
-  cell_->post_control(*old);
+  // A handler of it may be the one that runs now, or be suspended: it is destroyed when none is.
+  x->retired.push_back(x->behaviors.back());
+  x->behaviors.pop_back();
+  cell_->post_control(
+      *new detail::control_message([](detail::cell& c, detail::turn&, detail::control_message&) {
+        auto& x = c.extension();
+        if (!x.executions) cell_access::drop_retired(x);
+      }));
 }
 
 void context::receive_timeout(duration d) { cell_access::set_receive_timeout(*cell_, d); }
@@ -147,14 +145,14 @@ envelope* take_current(turn& t, void (*give_back)(void*, void*), void* from,
   if (!e || (e->flags & (envelope::hollow | envelope::kept)))
     wrong(
         "there is no message in hand: stash and forward belong into a handler, before its "
-         "first co_await");
+        "first co_await");
   if (give_back) {
     if (e->type != type) wrong("the message given back is not the one in hand");
     give_back(e->payload(), from);
   } else if (e->flags & envelope::taken) {
     wrong(
         "the handler took its message by value: take it by const reference, or give it back: "
-         "stash(std::move(msg))");
+        "stash(std::move(msg))");
   }
   e->flags &= static_cast<std::uint8_t>(~envelope::taken);
   t.call = nullptr;

@@ -17,13 +17,19 @@ bool add(std::vector<any_ref>& to, const any_ref& r) {
 }
 bool take(std::vector<any_ref>& from, const any_ref& r) { return std::erase(from, r) > 0; }
 
-void post(cell& to, any_ref who, void (*act)(cell&, turn&, control_message&),
+/// False: its system is gone, and nobody will act.
+bool post(cell& to, any_ref who, void (*act)(cell&, turn&, control_message&),
           exit_reason reason = {}) {
+  core_use core(to.system());
+  if (!core) return false;
   auto* m = new control_message(act);
   m->who = std::move(who);
   m->reason = std::move(reason);
   to.post_control(*m);
+  return true;
 }
+
+exit_reason of_a_gone_system() { return {exit_kind::no_such_actor, "its system is gone"}; }
 
 exit_reason reason_of(cell& c) {
   const auto* x = c.extension_if();
@@ -41,8 +47,7 @@ void signal(cell& c, turn& t, S s) {
 
 }  // namespace
 
-// -- watch
-// -------------------------------------------------------------------------------------------------
+// -- watch ----------------------------------------------------------------------------------------
 
 void tell_terminated(cell& watcher, any_ref who, const exit_reason& reason) {
   post(
@@ -57,12 +62,13 @@ void tell_terminated(cell& watcher, any_ref who, const exit_reason& reason) {
 }
 
 void send_watch(cell& target, any_ref watcher) {
-  post(target, std::move(watcher), [](cell& c, turn& t, control_message& m) {
+  const bool posted = post(target, watcher, [](cell& c, turn& t, control_message& m) {
     if (t.ended)
       tell_terminated(*m.who.get(), any_ref::share(&c), reason_of(c));
     else
       add(c.extension().watchers, m.who);
   });
+  if (!posted) tell_terminated(*watcher.get(), any_ref::share(&target), of_a_gone_system());
 }
 
 void send_unwatch(cell& target, any_ref watcher) {
@@ -71,8 +77,7 @@ void send_unwatch(cell& target, any_ref watcher) {
   });
 }
 
-// -- link
-// -------------------------------------------------------------------------------------------------
+// -- link -----------------------------------------------------------------------------------------
 
 void tell_exit(cell& linked, any_ref who, const exit_reason& reason) {
   post(
@@ -93,12 +98,13 @@ void tell_exit(cell& linked, any_ref who, const exit_reason& reason) {
 }
 
 void send_link(cell& target, any_ref from) {
-  post(target, std::move(from), [](cell& c, turn& t, control_message& m) {
+  const bool posted = post(target, from, [](cell& c, turn& t, control_message& m) {
     if (t.ended)
       tell_exit(*m.who.get(), any_ref::share(&c), reason_of(c));
     else
       add(c.extension().links, m.who);
   });
+  if (!posted) tell_exit(*from.get(), any_ref::share(&target), of_a_gone_system());
 }
 
 void send_unlink(cell& target, any_ref from) {
@@ -107,10 +113,11 @@ void send_unlink(cell& target, any_ref from) {
   });
 }
 
-// -- stop and kill
-// -------------------------------------------------------------------------------------------------
+// -- stop and kill --------------------------------------------------------------------------------
 
 void send_stop(cell& target, bool kill) {
+  core_use core(target.system());
+  if (!core) return;
   auto* m = new control_message([](cell& c, turn& t, control_message& m) {
     cell_access::begin_stop(c, t, {m.flag ? exit_kind::killed : exit_kind::stopped, {}}, m.flag);
   });
@@ -118,15 +125,16 @@ void send_stop(cell& target, bool kill) {
   target.post_control(*m);
 }
 
-// -- asks
-// -------------------------------------------------------------------------------------------------
+// -- asks -----------------------------------------------------------------------------------------
 
 // The asker has given up: a suspended handler of its request is asked to stop.
 void send_cancel(cell& target, ask_state_base& ask) {
+  core_use core(target.system());
+  if (!core) return;
   auto* m = new control_message([](cell& c, turn&, control_message& m) {
     if (auto* x = c.extension_if())
       for (execution* e = x->executions; e; e = e->next)
-        if (e->ask == m.ask) e->request_stop();
+        if (e->ask == m.ask || e->chain == m.ask) e->request_stop();
     m.ask->drop_ref();
   });
   ask.add_ref();
@@ -136,6 +144,8 @@ void send_cancel(cell& target, ask_state_base& ask) {
 
 // A request of the call chain that the target's suspended handler belongs to is let in beside it.
 void send_admit(cell& target, ask_state_base& ask) {
+  core_use core(target.system());
+  if (!core) return;
   auto* m = new control_message([](cell& c, turn& t, control_message& m) {
     cell_access::admit(c, t, *m.ask);
     m.ask->drop_ref();
@@ -173,7 +183,7 @@ void cell_access::admit(cell& c, turn& t, ask_state_base& ask) noexcept {
     envelope* moved = relocate(e);
     sort(*moved);
   }
-  x.front = others;
+  x.front = std::move(others);
   if (!wanted) return;
   // Handled beside the suspended one: the lane's state is the same afterwards, unless the handler
   // changed it.

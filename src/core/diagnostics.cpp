@@ -67,7 +67,8 @@ actor_snapshot system_core::describe(cell& c) {
   }
   if (out.state == actor_state::running) out.running_for = watcher.running_for(c);
   if (!x) return out;
-  out.restarts = x->restarts;
+  out.restarts = x->restarts.load(std::memory_order_relaxed);
+  out.stashed = x->stash.size.load(std::memory_order_relaxed);
   {
     spin_guard guard(tree_lock(&c));
     out.children = x->children;

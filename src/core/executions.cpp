@@ -24,7 +24,7 @@ struct in_context {
         current(t.current) {
     t.hop = x.hop;
     t.trace = x.trace;
-    t.call = x.ask;
+    t.call = x.ask ? x.ask : x.chain;
     t.current = x.kept;
   }
   ~in_context() {
@@ -42,12 +42,13 @@ struct in_context {
 }  // namespace
 
 void start_handler(turn& t, envelope& e, std::coroutine_handle<> root, task_promise_base& promise,
-                   const coroutine_finish& how) {
+                   const coroutine_finish& how, ask_state_base* chain) {
   cell& c = *t.self;
   auto* x = new execution(c, execution::kind::handler, root);
   promise.set_driver(x);
   x->how = &how;
   x->ask = take_ask(e);
+  x->chain = chain;
   x->kept = &e;
   x->message = e.type->name;
   x->hop = t.hop;
@@ -94,7 +95,7 @@ void turn::branch(task<void> work) {
 void cell_access::first_step(cell& c, turn& t, execution& x) noexcept {
   // The ask and the message stay the turn's while the first step runs inside the handler's own
   // call.
-  ask_state_base* call = std::exchange(t.call, x.ask ? x.ask : t.call);
+  ask_state_base* call = std::exchange(t.call, x.ask ? x.ask : x.chain ? x.chain : t.call);
   x.root.resume();
   t.call = call;
   if (x.root.done())
@@ -170,7 +171,8 @@ void release_message(execution& x) noexcept {
 }  // namespace
 
 void cell_access::ended(cell& c, turn& t, execution& x) noexcept {
-  std::exception_ptr error;
+  std::exception_ptr thrown;
+  error why(errc::no_reply);
   const auto what = x.what;
   const hook which = x.which_hook;
   const std::string_view message = x.message;
@@ -181,18 +183,19 @@ void cell_access::ended(cell& c, turn& t, execution& x) noexcept {
       x.how->finish(x.root, ask);
       ask = nullptr;
     } catch (...) {
-      error = std::current_exception();
+      thrown = std::current_exception();
+      why = handler_error(c, thrown, message);
       if (ask) {
-        ask->fail({errc::handler_failed, what_of(error) + " (in " + c.path() + ", handling " +
-                                             std::string(message) + ")"});
+        ask->fail(why);
         ask->drop_ref();
       }
-      if (x.kept) {
-        // The message in hand of a failed handler: lost, and told. Its ask has been settled.
-        core(c).lost(c, *x.kept, errc::handler_failed);
-      }
+      // The message in hand of a failed handler: lost, and told. Its ask has been settled.
+      if (x.kept) core(c).lost(c, *x.kept, errc::handler_failed);
     }
+    t.call = nullptr;  // settled: it may be gone
+    t.failing = thrown ? &why : nullptr;  // for a `reply_to` in the frame
     x.root.destroy();
+    t.failing = nullptr;
   }
   unlink(c, x);
   // During its very first step inside handle() the envelope is the caller's to look at; it sees
@@ -200,25 +203,29 @@ void cell_access::ended(cell& c, turn& t, execution& x) noexcept {
   release_message(x);
   delete &x;
   if (what == execution::kind::hook) {
-    hook_ended(c, t, which, error);
+    hook_ended(c, t, which, thrown);
     return;
   }
-  if (what == execution::kind::handler && (flags(c) & cell::waiting)) {
-    auto* ext = c.extension_.load(std::memory_order_relaxed);
-    execution* other = ext->executions;
-    while (other && other->what != execution::kind::handler) other = other->next;
-    if (other)
-      suspended(
-          c, t,
-          *other);  // one that was let in has ended: the actor waits for the other's ask again
-    else
-      open_lane(c, t, cell::waiting);
-  }
-  if (error && !(flags(c) & (cell::stopping | cell::terminated_flag)))
-    fail(c, t, error, message, "handler");
   auto* ext = c.extension_.load(std::memory_order_relaxed);
-  if (ext && ext->step == life_step::stop_handler && !(flags(c) & cell::waiting))
-    stop_children(c, t);
+  execution* other = nullptr;
+  if (ext) {
+    other = ext->executions;
+    while (other && other->what != execution::kind::handler) other = other->next;
+  }
+  if (what == execution::kind::handler && (flags(c) & cell::waiting)) {
+    // One that was let in has ended: the actor waits for the other's ask again.
+    if (other) suspended(c, t, *other);
+    else open_lane(c, t, cell::waiting);
+  }
+  if (ext && !ext->executions) drop_retired(*ext);
+  if (thrown && !(flags(c) & (cell::stopping | cell::terminated_flag)))
+    fail(c, t, thrown, message, "handler");
+  if (ext && ext->step == life_step::stop_handler && !other) stop_children(c, t);
+}
+
+// Behaviours that were left while one of their handlers may have been running.
+void cell_access::drop_retired(cell_extension& x) noexcept {
+  for (auto& b : std::exchange(x.retired, {})) b.destroy(b.object);
 }
 
 void cell_access::destroy_execution(cell& c, execution& x, const error& why) noexcept {
@@ -236,10 +243,11 @@ void cell_access::destroy_execution(cell& c, execution& x, const error& why) noe
   if (x.late == 0) delete &x;
 }
 
-void cell_access::destroy_executions(cell& c, turn& t, const error& why) noexcept {
+void cell_access::destroy_executions(cell& c, turn& t, errc code, const char* what) noexcept {
   auto* ext = c.extension_.load(std::memory_order_relaxed);
-  if (!ext) return;
+  if (!ext || !ext->executions) return;
   ext->waiting_ask.store(nullptr);
+  const error why(code, c.path() + what);
   while (execution* x = ext->executions) destroy_execution(c, *x, why);
   open_lane(c, t, cell::waiting);
 }

@@ -58,11 +58,18 @@ directive decide(const supervision& s, const std::exception_ptr& p) {
 /// Whether another restart is within the budget; counts it.
 bool may_retry(cell_extension& x, const supervision& s, time_point now) {
   if (s.within > duration::zero())
-    while (!x.retries.empty() && now - x.retries.front() > s.within) x.retries.pop_front();
+    std::erase_if(x.retries, [&](time_point at) { return now - at > s.within; });
   if (x.retries.size() >= s.max_retries) return false;
   if (x.retries.empty()) x.next_delay = 0;
   x.retries.push_back(now);
   return true;
+}
+
+/// Whether a handler is suspended.
+bool handles_something(const cell_extension& x) noexcept {
+  for (const execution* e = x.executions; e; e = e->next)
+    if (e->what == execution::kind::handler) return true;
+  return false;
 }
 
 struct backoff_timer final : timer_node {
@@ -112,9 +119,14 @@ bool cell_access::run_hook(cell& c, turn& t, hook which, const failure* why,
 }
 
 void cell_access::start(cell& c, turn& t) noexcept {
+  if (flags(c) & cell::stopping) return;
   std::exception_ptr error;
-  c.extension().step = life_step::start_hook;
-  if (run_hook(c, t, hook::pre_start, nullptr, error)) hook_ended(c, t, hook::pre_start, error);
+  if (!run_hook(c, t, hook::pre_start, nullptr, error)) {
+    c.extension().step = life_step::start_hook;
+    return;
+  }
+  open_lane(c, t, cell::starting);
+  if (error) fail(c, t, error, {}, name_of(hook::pre_start));
 }
 
 void cell_access::hook_ended(cell& c, turn& t, hook which, std::exception_ptr error) noexcept {
@@ -151,8 +163,7 @@ void cell_access::hook_ended(cell& c, turn& t, hook which, std::exception_ptr er
   }
 }
 
-// -- failure
-// -------------------------------------------------------------------------------------------------
+// -- failure --------------------------------------------------------------------------------------
 
 void cell_access::fail(cell& c, turn& t, std::exception_ptr p, std::string_view message,
                        std::string_view where, std::string first) noexcept {
@@ -210,6 +221,10 @@ void cell_access::apply(cell& c, turn& t, directive d,
   if (t.ended || (flags(c) & cell::stopping)) return;
   switch (d) {
     case directive::resume:
+      if (!has_object(c)) {  // its constructor threw at a restart: there is nothing to resume
+        begin_stop(c, t, {exit_kind::failed, why->what}, false);
+        return;
+      }
       open_lane(c, t, cell::failed | cell::restarting | cell::starting);
       c.extension().step = life_step::none;
       return;
@@ -230,8 +245,7 @@ void cell_access::apply(cell& c, turn& t, directive d,
   }
 }
 
-// -- restart
-// -------------------------------------------------------------------------------------------------
+// -- restart --------------------------------------------------------------------------------------
 
 void cell_access::begin_restart(cell& c, turn& t, const failure& why) noexcept {
   cell_extension& x = c.extension();
@@ -246,21 +260,24 @@ void cell_access::begin_restart(cell& c, turn& t, const failure& why) noexcept {
 
 void cell_access::restart_children(cell& c, turn& t) noexcept {
   cell_extension& x = c.extension();
-  destroy_executions(c, t, {errc::handler_failed, c.path() + " was restarted: " + x.why->what});
+  destroy_executions(c, t, errc::handler_failed, " was restarted");
   drop_timers(c);
   for (auto& b : x.behaviors) b.destroy(b.object);
   x.behaviors.clear();
+  drop_retired(x);
   x.step = life_step::restart_children;
-  if (order_children_to_stop(c)) restart_object(c, t);
+  if (order_children_to_stop(c)) restart_object(c);
 }
 
-void cell_access::restart_object(cell& c, turn& t) noexcept {
+void cell_access::restart_object(cell& c) noexcept {
   cell_extension& x = c.extension();
   destroy_object(c);
   x.step = life_step::restart_backoff;
   const backoff_options& b = supervision_of(c).backoff;
   if (b.initial <= duration::zero()) {
-    reconstruct(c, t);
+    // By a message to itself: an instance that fails at once must not grow the stack.
+    c.post_control(*new control_message(
+        [](cell& c, turn& t, control_message&) { reconstruct(c, t); }));
     return;
   }
   x.next_delay =
@@ -303,8 +320,7 @@ void cell_access::restarted(cell& c, turn& t) noexcept {
   open_lane(c, t, cell::restarting);
 }
 
-// -- stop
-// -------------------------------------------------------------------------------------------------
+// -- stop -----------------------------------------------------------------------------------------
 
 void cell_access::begin_stop(cell& c, turn& t, exit_reason reason, bool kill) noexcept {
   if (t.ended) return;
@@ -313,12 +329,21 @@ void cell_access::begin_stop(cell& c, turn& t, exit_reason reason, bool kill) no
     if (!kill) return;
     // A kill of an actor that waits for its handler to end.
     cell_extension& x = c.extension();
-    if (x.step == life_step::stop_handler) {
-      x.reason = std::move(reason);
-      destroy_executions(c, t, {errc::killed, c.path() + " was killed"});
-      stop_children(c, t);
+    switch (x.step) {
+      case life_step::stop_handler:
+        x.reason = std::move(reason);
+        destroy_executions(c, t, errc::killed, " was killed");
+        stop_children(c, t);
+        return;
+      case life_step::stop_children:
+        for (const any_ref& child : core(c).children_of(c)) send_stop(*child.get(), true);
+        return;
+      case life_step::stop_hook:  // its post_stop hangs
+        destroy_executions(c, t, errc::killed, " was killed");
+        finish_stop(c, t);
+        return;
+      default: return;
     }
-    return;
   }
   close_lane(c, t, cell::stopping);
   auto* x = c.extension_.load(std::memory_order_relaxed);
@@ -328,20 +353,19 @@ void cell_access::begin_stop(cell& c, turn& t, exit_reason reason, bool kill) no
   }
   cell_extension& ext = c.extension();
   ext.reason = std::move(reason);
-  if (!kill && (f & cell::waiting)) {
+  if (!kill && handles_something(ext)) {
     ext.step = life_step::stop_handler;
     for (execution* e = ext.executions; e; e = e->next) e->request_stop();
     return;
   }
-  const bool killed = ext.reason.kind == exit_kind::killed;
-  destroy_executions(c, t,
-                     {killed ? errc::killed : errc::actor_stopped,
-                      c.path() + (killed ? " was killed" : " has stopped")});
+  if (ext.reason.kind == exit_kind::killed) destroy_executions(c, t, errc::killed, " was killed");
+  else destroy_executions(c, t, errc::actor_stopped, " has stopped");
   stop_children(c, t);
 }
 
 void cell_access::stop_children(cell& c, turn& t) noexcept {
   cell_extension& x = c.extension();
+  destroy_executions(c, t, errc::actor_stopped, " has stopped");  // work beside the mailbox
   drop_timers(c);
   x.step = life_step::stop_children;
   if (order_children_to_stop(c)) stop_hook(c, t);
@@ -368,7 +392,7 @@ bool cell_access::order_children_to_stop(cell& c) noexcept {
 void cell_access::children_gone(cell& c, turn& t) noexcept {
   cell_extension& x = c.extension();
   if (x.step == life_step::restart_children)
-    restart_object(c, t);
+    restart_object(c);
   else if (x.step == life_step::stop_children)
     stop_hook(c, t);
 }
@@ -385,10 +409,11 @@ void cell_access::finish_stop(cell& c, turn& t) noexcept {
   exit_reason reason = x ? x->reason : exit_reason{};
   destroy_object(c);
   if (x) {
-    destroy_executions(c, t, {errc::actor_stopped, c.path() + " has stopped"});
+    destroy_executions(c, t, errc::actor_stopped, " has stopped");
     drop_timers(c);
     for (auto& b : x->behaviors) b.destroy(b.object);
     x->behaviors.clear();
+    drop_retired(*x);
     if (!x->name.empty()) sys.names.remove(x->path, c);
   }
   set_flag(c, cell::terminated_flag);

@@ -5,8 +5,7 @@
 
 namespace odeon::detail {
 
-// -- envelopes that do not fit a block
-// ------------------------------------------------------------------------------
+// -- envelopes that do not fit a block ------------------------------------------------------------
 
 envelope* new_large_envelope(const message_type& type, bool extra) {
   void* payload = ::operator new(type.size, std::align_val_t(type.align));
@@ -38,8 +37,7 @@ void destroy_large_payload(envelope& e) noexcept {
   ::operator delete(p, std::align_val_t(e.type->align));
 }
 
-// -- bounds and priorities
-// -------------------------------------------------------------------------------------------
+// -- bounds and priorities ------------------------------------------------------------------------
 
 side_mailbox::~side_mailbox() = default;
 
@@ -111,6 +109,18 @@ std::size_t side_mailbox::size() const noexcept {
   return size_;
 }
 
+std::optional<std::size_t> side_mailbox::before(const ask_state_base& ask) const noexcept {
+  spin_guard guard(lock_);
+  std::size_t n = 0;
+  for (const auto& [priority, queue] : queues_) {
+    for (const envelope* e : queue) {
+      if (e->ask() == &ask) return n;
+      ++n;
+    }
+  }
+  return std::nullopt;
+}
+
 void side_mailbox::push_when_room(envelope& e, cell& c, promise<void> done) {
   {
     spin_guard guard(lock_);
@@ -139,8 +149,7 @@ void side_mailbox::close(cell& c) noexcept {
   c.system().rt->wake(room_);
 }
 
-// -- delivering the slow way
-// ------------------------------------------------------------------------------------------
+// -- delivering the slow way ----------------------------------------------------------------------
 
 void settle_lost(envelope& e, errc why) noexcept {
   if (ask_state_base* ask = take_ask(e)) {
@@ -192,6 +201,7 @@ result<void> put_aside(cell& to, envelope& e, bool may_wait) {
     }
     if (what == side_mailbox::outcome::taken || what == side_mailbox::outcome::dropped_oldest)
       cell_access::raise_control(to);
+    cell_access::note_depth(to, box.size());
     if (what == side_mailbox::outcome::refused)
       return fail(errc::mailbox_full, "the mailbox of " + to.path() + " is full (" +
                                           std::to_string(box.options().capacity) + ")");

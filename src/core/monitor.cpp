@@ -58,6 +58,10 @@ void monitor::look() {
         s = {written, running, now, false};
         continue;
       }
+      if (running && cell::try_ref(running, generation)) {
+        const any_ref held = any_ref::adopt(running);
+        cell_access::note_depth(*running, cell_access::depth(*running));
+      }
       if (!running || s.reported || limit <= duration::zero() || now - s.since < limit ||
           written == 0)
         continue;

@@ -33,8 +33,7 @@ bool valid_name(std::string_view name) noexcept {
 
 }  // namespace
 
-// -- names
-// -------------------------------------------------------------------------------------------------
+// -- names ----------------------------------------------------------------------------------------
 
 bool registry::add(const std::string& path, cell& c) {
   shard& s = of(path);
@@ -58,8 +57,7 @@ any_ref registry::find(std::string_view path) const {
   return any_ref::adopt(found->second.c);
 }
 
-// -- the core
-// -------------------------------------------------------------------------------------------------
+// -- the core -------------------------------------------------------------------------------------
 
 system_core::system_core(actor_system& f, std::string n, system_options o)
     : face(f),
@@ -75,6 +73,7 @@ system_core::system_core(actor_system& f, std::string n, system_options o)
   anchor.rt = &rt;
   anchor.ask_timeout = options.ask_timeout;
   anchor.core.store(this);
+  anchor.open.store(this);
   default_executor = rt.make_executor({.kind = executor_kind::work_stealing,
                                        .name = name + "-worker",
                                        .threads = options.workers,
@@ -90,6 +89,7 @@ system_core::system_core(actor_system& f, std::string n, system_options o)
   }
   guardian = cell_access::make(*this, class_of<user_guardian>::value, *default_executor, nullptr);
   cell_access::construct(*guardian);
+  cell_access::release(*guardian);
   cell_extension& x = guardian->extension();
   x.path = "/user";
   x.supervision.otherwise = directive::escalate;
@@ -98,6 +98,11 @@ system_core::system_core(actor_system& f, std::string n, system_options o)
 system_core::~system_core() {
   guardian->drop_ref();
   watcher.stop();
+  {
+    // From here on nobody from elsewhere posts to an executor.
+    std::unique_lock guard(anchor.gone);
+    anchor.open.store(nullptr);
+  }
   // Executors first: when they are gone no turn runs. What they still had queued were cells without
   // messages or dead ones; nothing frees them but their references.
   executors.clear();
@@ -105,11 +110,8 @@ system_core::~system_core() {
   default_executor.reset();
   closer.reset();
   extensions.clear();
-  {
-    std::unique_lock guard(anchor.gone);
-    anchor.core.store(nullptr);
-    anchor.rt = nullptr;
-  }
+  anchor.core.store(nullptr);
+  anchor.rt = nullptr;
   for (hop_ring* r = rings.load(); r;) {
     hop_ring* next = r->next;
     delete r;
@@ -155,13 +157,18 @@ hop_ring* system_core::ring_for_this_thread() {
   return r;
 }
 
-// -- spawn
-// -------------------------------------------------------------------------------------------------
+// -- spawn ----------------------------------------------------------------------------------------
 
 cell* system_core::spawn(const spawn_request& request) {
   if (terminating.load(std::memory_order_relaxed))
     throw actor_error(errc::system_stopped, "the actor system " + name + " is terminating");
   cell* parent = request.parent ? request.parent : guardian;
+  if (request.parent) {
+    const auto* px = parent->extension_if();
+    if (parent->is_terminated() || (px && px->step == life_step::stop_hook))
+      throw actor_error(errc::actor_stopped,
+                        parent->path() + " is ending: its children have been stopped already");
+  }
   const spawn_options* o = request.options;
   if (o && !o->name.empty() && !valid_name(o->name))
     throw actor_error(errc::invalid_argument,
@@ -228,6 +235,7 @@ cell* system_core::spawn(const spawn_request& request) {
     c->post_control(
         *new control_message([](cell& c, turn& t, control_message&) { cell_access::start(c, t); }));
   }
+  cell_access::release(*c);
   // The system began to end meanwhile: its guardian may have listed its children before this one
   // was there.
   if (terminating.load() && !request.parent) send_stop(*c, false);
@@ -275,8 +283,7 @@ std::vector<any_ref> system_core::children_of(cell& c) {
   }
 }
 
-// -- what nobody takes
-// ------------------------------------------------------------------------------------------------
+// -- what nobody takes ----------------------------------------------------------------------------
 
 void system_core::lost(const cell& to, envelope& e, errc why) noexcept {
   if (e.flags & envelope::hollow) return;
@@ -315,8 +322,7 @@ cell* spawn_cell(system_anchor& system, const spawn_request& request) {
 
 }  // namespace detail
 
-// -- the face
-// -------------------------------------------------------------------------------------------------
+// -- the face -------------------------------------------------------------------------------------
 
 actor_system::actor_system(std::string name, system_options options)
     : core_(std::make_unique<detail::system_core>(*this, std::move(name), std::move(options))) {}

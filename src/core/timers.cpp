@@ -69,7 +69,7 @@ class timer_state final : public timer_node {
         self.add_ref();
         e->extra()->timer = &self;
         e->flags |= envelope::is_timer;
-        to.deliver(*e);
+        (void)try_deliver(to, *e);  // never waits: this is everybody's timer thread
       }
       to.drop_ref();
       if (self.copy_ && self.is_active()) {
@@ -184,8 +184,7 @@ void cell_access::drop_timers(cell& c) noexcept {
   if (x->idle) set_receive_timeout(c, duration::zero());
 }
 
-// -- receive timeout
-// -------------------------------------------------------------------------------------------------
+// -- receive timeout ------------------------------------------------------------------------------
 
 void idle_timer::fired(timer_node& node) noexcept {
   auto& self = static_cast<idle_timer&>(node);

@@ -77,18 +77,20 @@ bool future_state_base::try_add_ref() noexcept {
   return false;
 }
 
-bool future_state_base::finish() noexcept {
+bool future_state_base::try_finish() noexcept {
   std::uint32_t w = word_.load(std::memory_order_relaxed);
-  for (;;) {
-    if (phase(w) != pending || (w & dropped)) {
-      late();
-      destroy_value();
-      return false;
-    }
-    if (word_.compare_exchange_weak(w, w | replied, std::memory_order_acq_rel)) break;
-  }
+  do {
+    if (phase(w) != pending || (w & dropped)) return false;
+  } while (!word_.compare_exchange_weak(w, w | replied, std::memory_order_acq_rel));
   complete(w);
   return true;
+}
+
+bool future_state_base::finish() noexcept {
+  if (try_finish()) return true;
+  late();
+  destroy_value();
+  return false;
 }
 
 bool future_state_base::fail(error e) noexcept {
@@ -124,9 +126,12 @@ error future_state_base::take_error() noexcept {
 bool future_state_base::add_waiter(task_driver& driver, std::coroutine_handle<> handle) {
   driver_ = &driver;
   handle_ = handle;
-  if (timeout_ > duration::zero() && !times_itself_)
-    arm_timer(driver.get_runtime(),
-              driver.get_runtime().now(clock_domain::housekeeping) + timeout_);
+  if (!times_itself_) {
+    runtime& rt = driver.get_runtime();
+    if (timeout_ > duration::zero())
+      arm_timer(rt, rt.now(clock_domain::housekeeping) + timeout_);
+    else timer_armed(time_point::max());
+  }
   std::uint32_t w = word_.load(std::memory_order_relaxed);
   add_ref();  // the node's, before anyone can post it
   do {

@@ -105,8 +105,7 @@ class actor_ref : public any_ref {
     return out;
   }
 
-  // -- tell
-  // -----------------------------------------------------------------------------------------------
+  // -- tell ---------------------------------------------------------------------------------------
 
   /// Sends: `tell<greet>("x")` builds `greet("x")` in its envelope, `tell(greet{"x"})` moves it
   /// there. Never waits (but see `overflow::block`), never fails: what cannot be delivered is a
@@ -149,8 +148,7 @@ class actor_ref : public any_ref {
     return detail::deliver_wait(checked(), *e);
   }
 
-  // -- ask
-  // -----------------------------------------------------------------------------------------------
+  // -- ask ----------------------------------------------------------------------------------------
 
   /// Sends a request and gives the future of its reply; `ask_timeout` after the system's default (5
   /// s) unless `within` says otherwise. Inside a handler the time that the asker's own asker leaves

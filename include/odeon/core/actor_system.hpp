@@ -53,8 +53,7 @@ class actor_system {
 
   [[nodiscard]] const std::string& name() const noexcept;
 
-  // -- actors
-  // -----------------------------------------------------------------------------------------------
+  // -- actors -------------------------------------------------------------------------------------
 
   /// A new actor of class `A`, constructed here and now from `args`, which are kept (copied) for
   /// restarts. Throws `actor_error`: name_taken, invalid_argument (a bad name or dispatcher),
@@ -94,8 +93,7 @@ class actor_system {
   void stop(const any_ref& ref);
   void kill(const any_ref& ref);
 
-  // -- what goes on
-  // -----------------------------------------------------------------------------------------------
+  // -- what goes on -------------------------------------------------------------------------------
 
   [[nodiscard]] event_stream& events() noexcept;
   /// The last 1,024, oldest first.
@@ -107,8 +105,7 @@ class actor_system {
   /// The recent hops of all threads by time, oldest first; of one chain when `trace` is not 0.
   [[nodiscard]] std::vector<hop> recent_hops(std::uint64_t trace = 0) const;
 
-  // -- ending
-  // -----------------------------------------------------------------------------------------------
+  // -- ending -------------------------------------------------------------------------------------
 
   /// Work to be done at shutdown: before the actors are stopped, or after. Run in the order given,
   /// one at a time, within the limit.
@@ -129,8 +126,7 @@ class actor_system {
   /// returns.
   shutdown_report run_until_signal();
 
-  // -- for modules built on core
-  // -------------------------------------------------------------------------------------
+  // -- for modules built on core ------------------------------------------------------------------
 
   /// One object of type `T` for each system, for modules that keep something there (a journal, a
   /// cluster node). It lives until after the last actor has ended. `add` of a type that is there

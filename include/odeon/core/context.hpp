@@ -80,8 +80,7 @@ class context {
   context(const context&) = delete;
   context& operator=(const context&) = delete;
 
-  // -- who and where
-  // -----------------------------------------------------------------------------------------------
+  // -- who and where ------------------------------------------------------------------------------
 
   /// A reference to this actor, untyped; `actor::self()` gives the typed one.
   [[nodiscard]] any_ref self() const noexcept { return any_ref::share(cell_); }
@@ -100,8 +99,7 @@ class context {
   /// Ids of the causal chain of the message in hand.
   [[nodiscard]] std::uint64_t trace() const noexcept;
 
-  // -- children
-  // -----------------------------------------------------------------------------------------------
+  // -- children -----------------------------------------------------------------------------------
 
   /// As `actor_system::spawn`; the new actor is this one's child: stopped with it, before it.
   template <class A, class... Args>
@@ -123,8 +121,7 @@ class context {
   /// Stops it now: a suspended handler is destroyed, its asker gets `errc::killed`.
   void kill(const any_ref& ref);
 
-  // -- watching
-  // -----------------------------------------------------------------------------------------------
+  // -- watching -----------------------------------------------------------------------------------
 
   /// `terminated` will come exactly once, also when it has ended already. Watching twice is
   /// watching once.
@@ -137,8 +134,7 @@ class context {
   void unlink(const any_ref& ref);
   void trap_exits(bool on);
 
-  // -- the message in hand
-  // -------------------------------------------------------------------------------------------
+  // -- the message in hand ------------------------------------------------------------------------
 
   /// Sets the message in hand aside, its ask with it. For a handler that takes its message by
   /// `const M&`, or a trivially copyable one; a handler that took it by value gives it back:
@@ -161,8 +157,7 @@ class context {
     detail::forward_current(current(), *to.get(), &give_back<M>, &msg, &detail::message_type_of<M>);
   }
 
-  // -- behaviour
-  // -----------------------------------------------------------------------------------------------
+  // -- behaviour ----------------------------------------------------------------------------------
 
   /// From the next message on, `b`'s handlers are used; what they do not handle is `unhandled`.
   template <class S, class... Hs>
@@ -170,8 +165,7 @@ class context {
   /// Back to the one before; without one: nothing.
   void unbecome();
 
-  // -- time
-  // -----------------------------------------------------------------------------------------------
+  // -- time ---------------------------------------------------------------------------------------
 
   /// Sends `msg` to this actor after `d`. Resolution 1 ms.
   template <message M>
@@ -196,8 +190,7 @@ class context {
   /// `odeon::receive_timeout` comes each time no message was taken for `d`. Zero: no more.
   void receive_timeout(duration d);
 
-  // -- work beside the mailbox
-  // ---------------------------------------------------------------------------------------
+  // -- work beside the mailbox --------------------------------------------------------------------
 
   /// Runs `work` on this actor's turns without holding up its mailbox, and sends itself
   /// `map(result<T>)`.

@@ -17,12 +17,12 @@ class reply_to {
   reply_to(reply_to&& o) noexcept : state_(std::exchange(o.state_, nullptr)) {}
   reply_to& operator=(reply_to&& o) noexcept {
     if (this != &o) {
-      fail(errc::no_reply);
+      drop();
       state_ = std::exchange(o.state_, nullptr);
     }
     return *this;
   }
-  ~reply_to() { fail(errc::no_reply); }
+  ~reply_to() { drop(); }
 
   /// Answers. False: nobody waits (told, timed out, or answered before). Constructs the reply in
   /// place.
@@ -49,6 +49,9 @@ class reply_to {
   explicit reply_to(detail::ask_state_base* s) noexcept : state_(s) {}
 
  private:
+  void drop() noexcept {
+    if (auto* s = std::exchange(state_, nullptr)) detail::abandon_reply(*s);
+  }
   detail::ask_state_base* state_ = nullptr;
 };
 

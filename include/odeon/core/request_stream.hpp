@@ -33,27 +33,28 @@ class reply_channel {
 
   /// False: the consumer is gone or the stream has ended. `room` is set when the producer has to
   /// wait.
-  bool offer(R&& value, std::optional<future<void>>* room) {
-    promise<std::optional<R>> taker;
-    {
-      spin_guard guard(lock_);
-      if (gone_ || closed_) return false;
-      if (taker_) {
-        taker = std::move(taker_);
-      } else if (waiting_.size() < reply_stream_capacity) {
-        waiting_.push_back(std::move(value));
-        return true;
-      } else {
-        if (!room) return false;
-        auto [p, f] = promise<void>::make(rt_);
-        blocked_ = std::move(p);
-        waiting_.push_back(std::move(value));
-        room->emplace(std::move(f));
-        return true;
+  bool offer(R&& given, std::optional<future<void>>* room) {
+    std::optional<R> value(std::move(given));
+    for (;;) {
+      promise<std::optional<R>> taker;
+      {
+        spin_guard guard(lock_);
+        if (gone_ || closed_) return false;
+        if (taker_) {
+          taker = std::move(taker_);
+        } else {
+          if (waiting_.size() >= reply_stream_capacity) {
+            if (!room) return false;
+            auto [p, f] = promise<void>::make(rt_);
+            blocked_ = std::move(p);
+            room->emplace(std::move(f));
+          }
+          waiting_.push_back(std::move(*value));
+          return true;
+        }
       }
+      if (taker.offer(value)) return true;  // else it has given up: the value goes to the next one
     }
-    taker.set(std::optional<R>(std::move(value)));
-    return true;
   }
   void close(std::optional<error> why) noexcept {
     promise<std::optional<R>> taker;
@@ -139,7 +140,9 @@ class replies_to {
     std::swap(ask_, o.ask_);
     return *this;
   }
-  ~replies_to() { fail(errc::no_reply); }
+  ~replies_to() {
+    if (auto* s = std::exchange(ask_, nullptr)) detail::abandon_reply(*s);
+  }
 
   /// `co_await out.send(x)`: gives one reply; suspends while the asker is behind. False: the asker
   /// is gone.

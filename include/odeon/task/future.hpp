@@ -224,6 +224,19 @@ class promise {
     s->drop_ref();
     return taken;
   }
+  /// Gives `value`, or leaves it where it is: false when nobody waits any more.
+  template <std::same_as<T> U>
+  bool offer(U& value) {
+    auto* s = std::exchange(state_, nullptr);
+    auto* place = std::construct_at(static_cast<T*>(s->storage()), std::move(value));
+    const bool taken = s->try_finish();
+    if (!taken) {
+      value = std::move(*place);
+      std::destroy_at(place);
+    }
+    s->drop_ref();
+    return taken;
+  }
   bool fail(error e) noexcept {
     auto* s = std::exchange(state_, nullptr);
     const bool taken = s->fail(std::move(e));

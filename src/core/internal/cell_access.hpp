@@ -29,15 +29,21 @@ struct control_message : driver_node {
 };
 
 struct cell_access {
-  // -- fields
-  // -----------------------------------------------------------------------------------------------
+  // -- fields -------------------------------------------------------------------------------------
   static cell* make(system_core& core, const actor_class& cls, executor& where, cell* parent);
   static void destroy(cell& c) noexcept;
   /// Of a cell that never came to life.
   static void discard(cell& c) noexcept {
     set_flag(c, cell::terminated_flag);
     c.refs().fetch_sub(1, std::memory_order_acq_rel);
+    release(c);
     c.drop_ref();
+  }
+  /// The maker gives up the right to run it: to nobody, or, when something came meanwhile, to the executor.
+  static void release(cell& c) noexcept {
+    std::uintptr_t empty = reinterpret_cast<std::uintptr_t>(&c.stub_);
+    if (!c.head_.compare_exchange_strong(empty, empty | cell::idle, std::memory_order_acq_rel))
+      c.executor_->submit(c);
   }
   static void* args_place(cell& c) noexcept {
     return static_cast<char*>(c.object_) + c.class_->args_offset;
@@ -68,8 +74,7 @@ struct cell_access {
   static void raise_control(cell& c) noexcept { c.raise_control(); }
   static void schedule(cell& c) noexcept { c.executor_->submit(c); }
 
-  // -- turns (cell.cpp)
-  // ----------------------------------------------------------------------------------------------
+  // -- turns (cell.cpp) ---------------------------------------------------------------------------
   static void run(runnable& r) noexcept;
   static void run_turn(cell& c, turn& t) noexcept;
   static void drain_control(cell& c, turn& t) noexcept;
@@ -83,13 +88,13 @@ struct cell_access {
   static void note_unhandled(cell& c, turn& t, envelope& e) noexcept;
   static void drop_all(cell& c, turn& t) noexcept;
   static void note_backlog(cell& c, cell_extension& x) noexcept;
+  static void note_depth(cell& c, std::size_t waiting) noexcept;
   static std::size_t depth(const cell& c, const ask_state_base* until = nullptr,
                            bool* found = nullptr) noexcept;
   /// Calls the handler for a signal, if there is one, as a message in hand would be.
   static void deliver_signal(cell& c, turn& t, envelope* e) noexcept;
 
-  // -- life (life.cpp)
-  // -----------------------------------------------------------------------------------------------
+  // -- life (life.cpp) ----------------------------------------------------------------------------
   static void start(cell& c, turn& t) noexcept;
   /// `first` is the path of the actor that failed first, when it is another.
   static void fail(cell& c, turn& t, std::exception_ptr p, std::string_view message,
@@ -97,7 +102,7 @@ struct cell_access {
   static void apply(cell& c, turn& t, directive d, std::shared_ptr<const failure> why) noexcept;
   static void begin_restart(cell& c, turn& t, const failure& why) noexcept;
   static void restart_children(cell& c, turn& t) noexcept;
-  static void restart_object(cell& c, turn& t) noexcept;
+  static void restart_object(cell& c) noexcept;
   static void reconstruct(cell& c, turn& t) noexcept;
   static void restarted(cell& c, turn& t) noexcept;
   static void begin_stop(cell& c, turn& t, exit_reason reason, bool kill) noexcept;
@@ -115,15 +120,16 @@ struct cell_access {
   static void close_lane(cell& c, turn& t, std::uint32_t flag) noexcept;
   static void open_lane(cell& c, turn& t, std::uint32_t flag) noexcept;
 
-  // -- coroutines (executions.cpp)
-  // -----------------------------------------------------------------------------------
+  // -- coroutines (executions.cpp) ----------------------------------------------------------------
   static void first_step(cell& c, turn& t, execution& x) noexcept;
   static void resume(cell& c, turn& t, execution& x, driver_node& n) noexcept;
   static void ended(cell& c, turn& t, execution& x) noexcept;
   static void suspended(cell& c, turn& t, execution& x) noexcept;
   static void destroy_execution(cell& c, execution& x, const error& why) noexcept;
-  static void destroy_executions(cell& c, turn& t, const error& why) noexcept;
+  /// All of them; `what` follows the actor's path in the text that their askers get.
+  static void destroy_executions(cell& c, turn& t, errc code, const char* what) noexcept;
   static void unlink(cell& c, execution& x) noexcept;
+  static void drop_retired(cell_extension& x) noexcept;
   /// Handles one waiting request beside a suspended handler (`call_cycle::allow_in_chain`).
   static void admit(cell& c, turn& t, ask_state_base& ask) noexcept;
 };
@@ -151,6 +157,8 @@ void timer_forget(envelope& e) noexcept;
 /// Whether `e` carries that ask; for looking on from other threads.
 bool envelope_is_of(const envelope& e, const ask_state_base* ask) noexcept;
 
+/// What the asker of a handler that threw is told.
+error handler_error(const cell& c, const std::exception_ptr& p, std::string_view message);
 /// The text of an exception; "unknown exception" for one that is no std::exception.
 std::string what_of(const std::exception_ptr& p);
 

@@ -18,6 +18,10 @@ struct execution final : task_driver {
   static void* operator new(std::size_t bytes) { return frame_alloc(bytes); }
   static void operator delete(void* p, std::size_t bytes) noexcept { frame_free(p, bytes); }
 
+  ~execution() {
+    if (chain) chain->drop_ref();
+  }
+
   void post(driver_node& node) noexcept override {
     node.to = this;
     self.post_control(node);
@@ -50,7 +54,8 @@ struct execution final : task_driver {
   std::uint32_t late = 0;
   std::coroutine_handle<> root;
   const coroutine_finish* how = nullptr;
-  ask_state_base* ask = nullptr;  // to be settled
+  ask_state_base* ask = nullptr;    // to be settled
+  ask_state_base* chain = nullptr;  // that a `reply_to` in the frame settles; with a reference
   envelope* kept = nullptr;       // whose payload the handler uses
   std::string_view message;
   std::uint64_t hop = 0;

@@ -6,7 +6,6 @@
 #include <odeon/core/signals.hpp>
 #include <odeon/core/spawn_options.hpp>
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +14,8 @@
 namespace odeon::detail {
 
 class side_mailbox;
+
+inline constexpr std::size_t default_high_water = 10'000;
 
 /// Where a stop or restart has got to; the next step comes when what it waits for is there.
 enum class life_step : std::uint8_t {
@@ -33,7 +34,19 @@ enum class life_step : std::uint8_t {
 struct envelope_list {
   envelope* head = nullptr;
   envelope* tail = nullptr;
-  std::size_t size = 0;
+  std::atomic<std::size_t> size{0};  // an atomic for those who look on
+
+  envelope_list() = default;
+  envelope_list(envelope_list&& o) noexcept : head(o.head), tail(o.tail), size(o.size.load()) {
+    o.head = o.tail = nullptr;
+    o.size = 0;
+  }
+  envelope_list& operator=(envelope_list&& o) noexcept {
+    head = std::exchange(o.head, nullptr);
+    tail = std::exchange(o.tail, nullptr);
+    size = o.size.exchange(0);
+    return *this;
+  }
 
   void push_back(envelope& e) noexcept {
     e.next.store(nullptr, std::memory_order_relaxed);
@@ -58,8 +71,8 @@ struct envelope_list {
     other.tail->next.store(head, std::memory_order_relaxed);
     head = other.head;
     if (!tail) tail = other.tail;
-    size += other.size;
-    other = {};
+    size += other.size.exchange(0);
+    other.head = other.tail = nullptr;
   }
 };
 
@@ -81,7 +94,7 @@ struct cell_extension {
   odeon::supervision supervision;
   std::vector<std::string> tags;
   std::size_t stash_capacity = 10'000;
-  std::size_t high_water = 10'000;
+  std::size_t high_water = default_high_water;
   call_cycle cycle_policy = call_cycle::deny;
 
   // The tree: under the lock of this cell's children (system_core::tree_lock).
@@ -100,13 +113,13 @@ struct cell_extension {
   envelope_list stash;
   envelope_list front;  // unstashed: taken before the mailbox
   std::unique_ptr<side_mailbox> mailbox;
-  const mailbox_node* mark = nullptr;  // the newest node when a turn last ran out of budget …
-  std::size_t behind = 0;              // … and how many were taken since
+  std::size_t behind = 0;                  // turns that used up their budget
   std::atomic<std::size_t> pushed_while_closed{0};
-  bool over_high_water = false;
+  std::atomic<bool> over_high_water{false};
 
   // Behaviour and work.
   std::vector<behavior_entry> behaviors;
+  std::vector<behavior_entry> retired;     // left, but a handler of theirs may still run
   execution* executions = nullptr;
   /// The ask that the actor, being suspended and not reentrant, waits for. Read by anyone.
   std::atomic<const void*> waiting_ask{nullptr};
@@ -120,8 +133,8 @@ struct cell_extension {
   life_step step = life_step::none;
   exit_reason reason;
   std::optional<failure> why;
-  std::deque<time_point> retries;
-  unsigned restarts = 0;
+  std::vector<time_point> retries;         // oldest first; at most `max_retries`
+  std::atomic<unsigned> restarts{0};
   double next_delay = 0;  // nanoseconds, for the backoff
 };
 

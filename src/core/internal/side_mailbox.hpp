@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace odeon::detail {
@@ -27,6 +28,8 @@ class side_mailbox {
   outcome push(envelope& e, envelope*& dropped);
   [[nodiscard]] envelope* pop(cell& c) noexcept;
   [[nodiscard]] std::size_t size() const noexcept;
+  /// How many wait before the message of that ask; nothing when it does not wait here.
+  [[nodiscard]] std::optional<std::size_t> before(const ask_state_base& ask) const noexcept;
   [[nodiscard]] const mailbox_options& options() const noexcept { return options_; }
 
   /// Waits for room: the word changes when some was made.

@@ -18,7 +18,8 @@ namespace odeon::detail {
 
 /// What cells point to. Never freed, so that a reference that outlives its system finds out.
 struct system_anchor {
-  std::atomic<system_core*> core{nullptr};  // null once the system is gone
+  std::atomic<system_core*> core{nullptr};  // for turns: null once no thread runs any more
+  std::atomic<system_core*> open{nullptr};  // for callers elsewhere: null once the end has begun
   runtime* rt = nullptr;                    // of the live system
   duration ask_timeout{};
   std::shared_mutex gone;  // held shared by late callers, exclusively by the end
@@ -126,8 +127,7 @@ class system_core {
   system_core(actor_system& face, std::string name, system_options options);
   ~system_core();
 
-  // -- spawning and the tree
-  // -----------------------------------------------------------------------------------------
+  // -- spawning and the tree ----------------------------------------------------------------------
   cell* spawn(const spawn_request& request);
   [[nodiscard]] executor& find_executor(const std::string& name);
   [[nodiscard]] spin_lock& tree_lock(const cell* parent) noexcept {
@@ -136,8 +136,7 @@ class system_core {
   void unlink_child(cell& child) noexcept;
   [[nodiscard]] std::vector<any_ref> children_of(cell& c);
 
-  // -- telling
-  // -----------------------------------------------------------------------------------------------
+  // -- telling ------------------------------------------------------------------------------------
   void lost(const cell& to, envelope& e, errc why) noexcept;
   template <class E, class F>
   void event(F&& make) noexcept {
@@ -150,8 +149,7 @@ class system_core {
     }
   }
 
-  // -- the end
-  // -----------------------------------------------------------------------------------------------
+  // -- the end ------------------------------------------------------------------------------------
   void terminate();
   void user_actors_ended();
   void escalated(const failure& why);
@@ -206,7 +204,7 @@ class core_use {
  public:
   explicit core_use(system_anchor& a) noexcept
       : lock_(a.gone),
-        core_(a.core.load(std::memory_order_acquire)) {}
+        core_(a.open.load(std::memory_order_acquire)) {}
   [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
   system_core* operator->() const noexcept { return core_; }
   system_core& operator*() const noexcept { return *core_; }

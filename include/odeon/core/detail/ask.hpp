@@ -53,6 +53,10 @@ class ask_state_base : public future_state_base {
   [[nodiscard]] error timed_out() override;
 };
 
+/// The right to answer was let go unused: fails the ask with `no_reply`, or, when that happens
+/// because the handler threw, with that exception's text. Takes the reference.
+void abandon_reply(ask_state_base& ask) noexcept;
+
 /// The pending asks of this thread are looked at: those that still are get their timeout armed and
 /// are looked at for cycles.
 void flush_asks() noexcept;

@@ -61,8 +61,7 @@ struct actor_class {
 
 class cell final : public runnable {
  public:
-  // -- the senders' side
-  // ---------------------------------------------------------------------------------------------
+  // -- the senders' side --------------------------------------------------------------------------
 
   /// Puts an envelope into the mailbox and schedules the actor when it was idle. Takes the
   /// envelope.
@@ -103,8 +102,7 @@ class cell final : public runnable {
   [[nodiscard]] system_anchor& system() const noexcept { return *system_; }
   [[nodiscard]] bool accepts(const message_type& type) const noexcept;
 
-  // -- the actor's side: only on its turn
-  // ----------------------------------------------------------------------------
+  // -- the actor's side: only on its turn ---------------------------------------------------------
 
   [[nodiscard]] cell_extension& extension();  // made on first need
   [[nodiscard]] cell_extension* extension_if() const noexcept {

@@ -34,8 +34,9 @@ struct coroutine_finish {
   void (*finish)(std::coroutine_handle<> root, ask_state_base* ask);
 };
 /// Drives `root` for the message in hand; its finish is called on the actor's turn.
+/// `chain`: the ask that a `reply_to` of the coroutine is to settle, with a reference, or null.
 void start_handler(turn& t, envelope& e, std::coroutine_handle<> root, task_promise_base& promise,
-                   const coroutine_finish& how);
+                   const coroutine_finish& how, ask_state_base* chain = nullptr);
 bool start_hook(turn& t, hook which, std::coroutine_handle<> root, task_promise_base& promise,
                 const coroutine_finish& how);
 
@@ -66,6 +67,22 @@ inline ask_state_base* take_ask(envelope& e) noexcept {
   return s;
 }
 
+/// A further reference to an ask, for a scope.
+class held_ask {
+ public:
+  explicit held_ask(ask_state_base* s) noexcept : state_(s) {
+    if (s) s->add_ref();
+  }
+  held_ask(const held_ask&) = delete;
+  ~held_ask() {
+    if (state_) state_->drop_ref();
+  }
+  [[nodiscard]] ask_state_base* release() noexcept { return std::exchange(state_, nullptr); }
+
+ private:
+  ask_state_base* state_;
+};
+
 template <class R, class V>
 inline constexpr coroutine_finish finish_with{[](std::coroutine_handle<> root,
                                                  ask_state_base* ask) {
@@ -88,8 +105,7 @@ inline constexpr coroutine_finish finish_with{[](std::coroutine_handle<> root,
   }
 }};
 
-// -- which form a handler has
-// -----------------------------------------------------------------------------------------
+// -- which form a handler has ---------------------------------------------------------------------
 
 template <class A, class M>
 concept handles_plain = requires(A& a, M&& m) { a.on(std::move(m)); };
@@ -200,10 +216,12 @@ template <class A, class M, class Call>
 void finish_later(turn& t, envelope& e, Call&& call) {
   using R = reply_t<M>;
   using V = decltype(call(reply_to<R>()));
+  // The ask is the turn's call chain as well, whatever the handler does with its `reply_to`.
+  held_ask chain(e.ask());
   if constexpr (is_task<V>) {
     auto work = call(reply_to<R>(take_ask(e)));
     auto h = work.release();
-    start_handler(t, e, h, h.promise(), finish_with<void, typename V::value_type>);
+    start_handler(t, e, h, h.promise(), finish_with<void, typename V::value_type>, chain.release());
   } else {
     call(reply_to<R>(take_ask(e)));
   }
@@ -213,10 +231,11 @@ template <class A, class M, class Call>
 void finish_stream(turn& t, envelope& e, Call&& call) {
   replies_to_access<M> access{&e};
   using V = decltype(call(access.make()));
+  held_ask chain(e.ask());
   if constexpr (is_task<V>) {
     auto work = call(access.make());
     auto h = work.release();
-    start_handler(t, e, h, h.promise(), finish_with<void, typename V::value_type>);
+    start_handler(t, e, h, h.promise(), finish_with<void, typename V::value_type>, chain.release());
   } else {
     call(access.make());
   }
@@ -244,8 +263,7 @@ void invoke_handler(turn& t, void* object, envelope& e) {
   }
 }
 
-// -- the table
-// -------------------------------------------------------------------------------------------------
+// -- the table ------------------------------------------------------------------------------------
 
 template <class A, class M>
 consteval void check_handler() {
@@ -291,8 +309,7 @@ struct table_of<A, message_list<Ms...>> {
   static constexpr handler_table value{places.data(), mask};
 };
 
-// -- the class
-// -------------------------------------------------------------------------------------------------
+// -- the class ------------------------------------------------------------------------------------
 
 template <class A>
 bool run_hook_of(turn& t, void* object, hook which, const failure* why) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <odeon/base/fwd.hpp>
 #include <odeon/core/fwd.hpp>
 #include <odeon/task/detail/ambient.hpp>
 
@@ -67,8 +68,10 @@ struct turn final : ambient {
       nullptr;  // its ask, or that of the coroutine being resumed: the call chain
   std::uint64_t hop = 0;
   std::uint64_t trace = 0;
-  bool closed = false;  // the user lane is not to be taken from
-  bool ended = false;   // the cell is gone
+  ask_state_base* orphan = nullptr;  // let go by a `reply_to` while an exception was on its way
+  const error* failing = nullptr;    // of the coroutine that is being destroyed
+  bool closed = false;               // the user lane is not to be taken from
+  bool ended = false;                // the cell is gone
 
   [[nodiscard]] bool may_block() const noexcept override;
   void branch(task<void> work) override;

@@ -19,8 +19,7 @@ namespace odeon::detail {
 
 class future_state_base : public driver_node {
  public:
-  // -- both sides
-  // -----------------------------------------------------------------------------------------------
+  // -- both sides ---------------------------------------------------------------------------------
   void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
   void drop_ref() noexcept {
     // Release: what this side wrote happens before the free; acquire: the free sees what all sides
@@ -31,17 +30,17 @@ class future_state_base : public driver_node {
   /// Takes a reference on memory that may be free already (type-stable pools only). False: it was.
   [[nodiscard]] bool try_add_ref() noexcept;
 
-  // -- producer
-  // -----------------------------------------------------------------------------------------------
-  /// After the value was constructed in place. False: too late, the value was destroyed and
-  /// reported.
+  // -- producer -----------------------------------------------------------------------------------
+  /// After the value was constructed in place. False: nobody waits any more, and the value is
+  /// still there.
+  bool try_finish() noexcept;
+  /// The same, but a value that comes too late is reported and destroyed.
   bool finish() noexcept;
   /// False: it was completed already. May allocate the error; on lack of memory the code alone
   /// remains.
   bool fail(error e) noexcept;
 
-  // -- consumer
-  // -----------------------------------------------------------------------------------------------
+  // -- consumer -----------------------------------------------------------------------------------
   [[nodiscard]] bool is_done() const noexcept {
     return phase(word_.load(std::memory_order_acquire)) >= done_phase;
   }
