@@ -2,10 +2,6 @@
 
 #include <atomic>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 /// @file A lock for sections of a few instructions. A sleeping lock there costs a wake-up (tens of
 /// microseconds) each time two threads meet; this one spins briefly and then gives its time slice
 /// away, so that a holder that lost its core gets on.
@@ -14,7 +10,7 @@ namespace odeon::detail {
 
 inline void cpu_pause() noexcept {
 #if defined(__x86_64__)
-  _mm_pause();
+  __builtin_ia32_pause();
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
