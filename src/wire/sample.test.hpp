@@ -79,7 +79,7 @@ struct everything {
   std::vector<bool> flags;
   std::array<int, 3> three{};
   std::map<color, line> by_color;
-  std::unordered_map<std::int64_t, std::string> by_number;
+  std::map<std::int64_t, std::string> by_number;
   std::map<std::pair<int, int>, float> by_pair;
   std::set<std::string> set;
   std::tuple<int, std::string, std::vector<int>> tuple;

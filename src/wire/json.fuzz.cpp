@@ -1,0 +1,19 @@
+#include "wire/sample.test.hpp"
+
+#include <cstdlib>
+
+/// @file libFuzzer on the JSON decoder: what is read must be written to text that is read as the
+/// same.
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  namespace wire = odeon::wire;
+  const std::span in(reinterpret_cast<const std::byte*>(data), size);
+  const wire::limits bounds{.max_items = 100'000, .max_memory = std::size_t{16} << 20U};
+  if (auto read = wire::decode<sample::everything>(in, wire::format::json, bounds)) {
+    const wire::bytes written = wire::encode(*read, wire::format::json);
+    auto again = wire::decode<sample::everything>(written, wire::format::json);
+    if (!again || wire::encode(*again, wire::format::json) != written) std::abort();
+  }
+  (void)wire::decode<std::vector<std::map<int, std::string>>>(in, wire::format::json, bounds);
+  return 0;
+}
