@@ -114,7 +114,7 @@ void cell::push_over(std::uintptr_t before) noexcept {
   if (auto* x = extension_if()) {
     // Nobody takes messages now, so the senders look at the mark.
     const std::size_t n = x->pushed_while_closed.fetch_add(1, std::memory_order_relaxed) + 1;
-    if (n % std::clamp<std::size_t>(x->high_water / 8, 1, 1024) == 0)
+    if (n % std::clamp<std::size_t>(x->high_water / 8, 1, 1024) == 0 && !x->over_high_water.load())
       cell_access::note_depth(*this, cell_access::depth(*this));
   }
   std::uintptr_t h = head_.load(std::memory_order_relaxed);
@@ -356,15 +356,20 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
   // are writing at this moment is left alone.
   std::uintptr_t seen = c.head_.load(std::memory_order_acquire);
   const mailbox_node* last = cell::node_of(seen);
+  const mailbox_node* mark = nullptr;  // see note_backlog
   // Control messages may empty the queue: what was seen of it is forgotten.
   auto drain = [&] {
     drain_control(c, t);
     last = c.tail_.load(std::memory_order_relaxed);
+    const auto* x = c.extension_.load(std::memory_order_relaxed);
+    mark = x ? x->mark : nullptr;
   };
   if (seen & cell::control) drain();
-  if (auto* x = c.extension_.load(std::memory_order_relaxed);
-      x && x->high_water < budget_per_turn && !x->mailbox) [[unlikely]]
-    note_depth(c, depth(c));
+  if (auto* x = c.extension_.load(std::memory_order_relaxed)) [[unlikely]] {
+    mark = x->mark;
+    // A mark that a single turn could pass unseen is looked at here.
+    if (x->high_water < budget_per_turn && !x->mailbox) note_depth(c, depth(c));
+  }
 
   for (;;) {
     if (c.control_.load(std::memory_order_relaxed)) [[unlikely]]
@@ -418,6 +423,11 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
     retire(c, tail);
     c.tail_.store(next, std::memory_order_relaxed);
     --budget;
+    if (next == mark) [[unlikely]] {
+      cell_extension& x = *c.extension_.load(std::memory_order_relaxed);
+      note_depth(c, x.behind + static_cast<std::size_t>(budget_per_turn - budget));
+      x.mark = mark = nullptr;
+    }
     handle(c, t, *static_cast<envelope*>(next));
   }
   ring.running.store(nullptr, std::memory_order_relaxed);
@@ -571,6 +581,7 @@ void cell_access::drop_all(cell& c, turn& t) noexcept {
       }
     }
   }
+  if (auto* x = c.extension_.load(std::memory_order_relaxed)) x->mark = nullptr;
   unsigned spins = 0;
   for (;;) {
     mailbox_node* tail = c.tail_.load(std::memory_order_relaxed);
@@ -628,11 +639,16 @@ void cell_access::note_depth(cell& c, std::size_t waiting) noexcept {
       [&] { return mailbox_high_water{any_ref::share(&c), c.path(), waiting, limit}; });
 }
 
-// At the end of a turn that used up its budget. Counting costs the walk, so it is done so often that one message in 16 is
-// walked over twice at the most.
+// At the end of a turn that used up its budget. A walk over the queue would cost a cache miss a message, so the newest
+// node of some full turn is marked, and what is taken until it comes up is counted: that was the depth then.
 void cell_access::note_backlog(cell& c, cell_extension& x) noexcept {
-  const std::size_t full_turns = std::max<std::size_t>(1, x.high_water / (budget_per_turn * 4));
-  if (++x.behind % full_turns == 0) note_depth(c, depth(c));
+  if (!x.mark) {
+    x.mark = cell::node_of(c.head_.load(std::memory_order_relaxed));
+    x.behind = 0;
+    return;
+  }
+  x.behind += budget_per_turn;
+  if (x.behind >= x.high_water) note_depth(c, x.behind);
 }
 
 }  // namespace odeon::detail

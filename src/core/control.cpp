@@ -160,6 +160,7 @@ void send_admit(cell& target, ask_state_base& ask) {
 void cell_access::admit(cell& c, turn& t, ask_state_base& ask) noexcept {
   if (t.ended) return;
   cell_extension& x = c.extension();
+  x.mark = nullptr;
   envelope* wanted = nullptr;
   envelope_list others;
   auto sort = [&](envelope& e) {

@@ -31,11 +31,11 @@ struct relay {
 struct get {
   using reply = int;
 };
-struct read {
+struct report {
   using reply = std::string;
 };
 
-class worker : public actor<slow, quick, until_stopped, forever, fail_later, read> {
+class worker : public actor<slow, quick, until_stopped, forever, fail_later, report> {
  public:
   explicit worker(journal j) : journal_(std::move(j)) {}
   ~worker() { journal_->push_back("destroyed"); }
@@ -67,13 +67,13 @@ class worker : public actor<slow, quick, until_stopped, forever, fail_later, rea
     co_await sleep(10ms);
     throw std::runtime_error("after a while");
   }
-  std::string on(read) { return all_of(journal_); }
+  std::string on(report) { return all_of(journal_); }
 
  private:
   journal journal_;
 };
 
-class reentrant_worker : public actor<slow, quick, read> {
+class reentrant_worker : public actor<slow, quick, report> {
  public:
   static constexpr bool reentrant = true;
   task<int> on(slow m) {
@@ -84,7 +84,7 @@ class reentrant_worker : public actor<slow, quick, read> {
     co_return m.n;
   }
   int on(quick) { return 7; }
-  std::string on(read) { return std::to_string(most_); }
+  std::string on(report) { return std::to_string(most_); }
 
  private:
   int inside_ = 0;
@@ -103,6 +103,17 @@ class relaying : public actor<relay, get> {
 
  private:
   actor_ref<until_stopped, forever> to_;
+};
+
+struct fails {};
+class parking : public actor<fails, forever> {
+ public:
+  static constexpr bool reentrant = true;
+  void on(fails) { throw std::runtime_error("torn down"); }
+  task<int> on(forever) {
+    co_await sleep(10h);
+    co_return 0;
+  }
 };
 
 /// A task of a task of a task.
@@ -150,7 +161,7 @@ TEST_CASE("a reentrant actor takes messages while a handler is suspended") {
   CHECK(f.get() == 1);
   CHECK(g.get() == 2);
   CHECK(k.now() - before == 100ms);
-  CHECK(a.ask<read>().get() == "2");
+  CHECK(a.ask<report>().get() == "2");
 }
 
 TEST_CASE("a dropped ask asks the far side's handler to stop") {
@@ -257,16 +268,6 @@ TEST_CASE("a stop lets a reentrant actor's suspended handlers finish") {
 
 TEST_CASE("a restart destroys suspended handlers, and their askers are told why") {
   testkit::kit k;
-  auto j = new_journal();
-  struct fails {};
-  struct parking : actor<fails, forever> {
-    static constexpr bool reentrant = true;
-    void on(fails) { throw std::runtime_error("torn down"); }
-    task<int> on(forever) {
-      co_await sleep(10h);
-      co_return 0;
-    }
-  };
   auto a = k.system().spawn<parking>();
   auto f = a.ask<forever>().within(100h);
   k.settle();

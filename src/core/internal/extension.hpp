@@ -113,7 +113,8 @@ struct cell_extension {
   envelope_list stash;
   envelope_list front;  // unstashed: taken before the mailbox
   std::unique_ptr<side_mailbox> mailbox;
-  std::size_t behind = 0;                  // turns that used up their budget
+  const mailbox_node* mark = nullptr;      // the newest node of some full turn …
+  std::size_t behind = 0;                  // … and how many were taken since
   std::atomic<std::size_t> pushed_while_closed{0};
   std::atomic<bool> over_high_water{false};
 
