@@ -50,17 +50,17 @@ struct held_cell {
 }  // namespace
 
 void ask_state_base::begin(cell& to, const message_type& of, bool timed) noexcept {
-  target = &to;
-  target_generation = to.generation();
+  target.store(&to, std::memory_order_relaxed);
+  target_generation.store(to.generation(), std::memory_order_relaxed);
   type = &of;
   system = &to.system();
-  timeout_ = timed ? system->ask_timeout : duration::zero();
+  note_timeout(timed ? duration(system->ask_timeout) : duration::zero());
   turn* t = this_turn();
   times_itself_ = false;
   if (!t) return;
   asker = t->self;
   asker_generation = asker->generation();
-  if (timed && t->call) timeout_ = least(timeout_, left_of(*t->call));
+  if (timed && t->call) note_timeout(least(timeout(), left_of(*t->call)));
   if (!this_worker) return;
   times_itself_ = true;
   thread_state& here = this_thread_state;
@@ -71,7 +71,7 @@ void ask_state_base::begin(cell& to, const message_type& of, bool timed) noexcep
 
 void ask_state_base::set_timeout(duration d) noexcept {
   const turn* t = this_turn();
-  timeout_ = t && t->call ? least(d, left_of(*t->call)) : d;
+  note_timeout(t && t->call ? least(d, left_of(*t->call)) : d);
 }
 
 runtime* ask_state_base::home() const noexcept { return system->rt; }
@@ -108,8 +108,8 @@ void flush_asks() noexcept {
 
 void ask_state_base::watch(runtime& rt) {
   const time_point now = rt.now(clock_domain::housekeeping);
-  if (timeout_ > duration::zero()) arm_timer(rt, now + timeout_);
-  due.store((timeout_ > duration::zero() ? now + timeout_ : time_point::max())
+  if (timeout() > duration::zero()) arm_timer(rt, now + timeout());
+  due.store((timeout() > duration::zero() ? now + timeout() : time_point::max())
                 .time_since_epoch()
                 .count());
   look_for_cycle();
@@ -189,7 +189,7 @@ bool envelope_is_of(const envelope& e, const ask_state_base* ask) noexcept {
 }
 
 error ask_state_base::timed_out() {
-  const std::string limit = to_string(timeout_);
+  const std::string limit = to_string(timeout());
   core_use core(*system);
   held_cell to(target, target_generation);
   std::string where;

@@ -128,8 +128,8 @@ bool future_state_base::add_waiter(task_driver& driver, std::coroutine_handle<> 
   handle_ = handle;
   if (!times_itself_) {
     runtime& rt = driver.get_runtime();
-    if (timeout_ > duration::zero())
-      arm_timer(rt, rt.now(clock_domain::housekeeping) + timeout_);
+    if (timeout() > duration::zero())
+      arm_timer(rt, rt.now(clock_domain::housekeeping) + timeout());
     else timer_armed(time_point::max());
   }
   std::uint32_t w = word_.load(std::memory_order_relaxed);
@@ -171,8 +171,8 @@ void future_state_base::arrived(driver_node& node) {
 
 void future_state_base::wait(runtime& rt) {
   time_point deadline = time_point::max();
-  if (timeout_ > duration::zero()) {
-    deadline = rt.now(clock_domain::housekeeping) + timeout_;
+  if (timeout() > duration::zero()) {
+    deadline = rt.now(clock_domain::housekeeping) + timeout();
     timer_armed(deadline);
   }
   std::uint32_t w = word_.load(std::memory_order_acquire);
@@ -214,7 +214,7 @@ void future_state_base::arm_timer(runtime& rt, time_point due) {
 }
 
 error future_state_base::timed_out() {
-  return {errc::ask_timeout, "nothing came within " + to_string(timeout_)};
+  return {errc::ask_timeout, "nothing came within " + to_string(timeout())};
 }
 
 void throw_would_block() {

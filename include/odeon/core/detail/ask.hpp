@@ -14,8 +14,8 @@ class ask_state_base : public future_state_base {
   using future_state_base::is_pending;
   using future_state_base::was_dropped;
 
-  cell* target = nullptr;  // weak
-  std::uint32_t target_generation = 0;
+  std::atomic<cell*> target{nullptr};  // weak; changes when the message is forwarded
+  std::atomic<std::uint32_t> target_generation{0};
   std::uint32_t asker_generation = 0;
   cell* asker = nullptr;  // weak; null: from outside
   const message_type* type = nullptr;
@@ -37,7 +37,6 @@ class ask_state_base : public future_state_base {
   /// Fails this ask, or has it let in, when its target waits, directly or through others, for its
   /// asker.
   void look_for_cycle();
-  [[nodiscard]] duration timeout() const noexcept { return timeout_; }
 
   void set_timeout(duration d) noexcept override;
   void timer_armed(time_point at) noexcept override;

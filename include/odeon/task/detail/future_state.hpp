@@ -63,7 +63,12 @@ class future_state_base : public driver_node {
   [[nodiscard]] void* storage() const noexcept { return storage_; }
   virtual void timer_armed(time_point) noexcept {}
 
-  virtual void set_timeout(duration d) noexcept { timeout_ = d; }
+  /// By the consumer. Zero: none.
+  virtual void set_timeout(duration d) noexcept { note_timeout(d); }
+  /// By anyone: an ask's handler reads what its asker sets.
+  [[nodiscard]] duration timeout() const noexcept {
+    return timeout_.load(std::memory_order_relaxed);
+  }
   /// Itself, when it is an ask: whose pool is type stable (unless its value is very large).
   [[nodiscard]] virtual const void* as_ask() const noexcept { return nullptr; }
   /// Where blocking consumers wait; null when only a driver knows.
@@ -97,7 +102,8 @@ class future_state_base : public driver_node {
   void arm_timer(runtime& rt, time_point due);
 
   void* storage_ = nullptr;    // where the value goes
-  duration timeout_{0};        // zero: none
+  void note_timeout(duration d) noexcept { timeout_.store(d, std::memory_order_relaxed); }
+
   bool times_itself_ = false;  // the derived state arms its timeout, not the waiting side
 
  private:
@@ -110,6 +116,7 @@ class future_state_base : public driver_node {
   void complete(std::uint32_t before) noexcept;
   static void arrived(driver_node& node);
 
+  std::atomic<duration> timeout_{duration(0)};
   std::atomic<std::uint32_t> refs_;
   std::atomic<std::uint32_t> word_{pending};
   task_driver* driver_ = nullptr;
