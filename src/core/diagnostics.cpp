@@ -79,9 +79,9 @@ actor_snapshot system_core::describe(cell& c) {
     auto* ask =
         const_cast<ask_state_base*>(static_cast<const ask_state_base*>(x->waiting_ask.load()));
     if (ask && ask->try_add_ref()) {
-      if (x->waiting_ask.load() == ask && ask->target &&
-          cell::try_ref(ask->target, ask->target_generation))
-        out.waiting_for = any_ref::adopt(ask->target).path();
+      cell* target = ask->target;
+      if (x->waiting_ask.load() == ask && target && cell::try_ref(target, ask->target_generation))
+        out.waiting_for = any_ref::adopt(target).path();
       ask->drop_ref();
     }
   }
