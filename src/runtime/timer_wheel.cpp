@@ -25,13 +25,15 @@ timer_wheel::timer_wheel(time_point start, std::move_only_function<void(time_poi
 
 void timer_wheel::place(timer_node& node) noexcept {
   const std::int64_t due = std::max(node.due_, now_ + 1);
-  const auto distance = static_cast<std::uint64_t>(due - now_);
+  // A level reaches from the next tick on: its present slot was emptied, and stands for the last of
+  // its range.
+  const auto distance = static_cast<std::uint64_t>(due - now_ - 1);
   unsigned level = 0;
   while (level + 1 < levels && distance >= (std::uint64_t{1} << shift(level + 1))) ++level;
   const unsigned count = level == 0 ? first_slots : other_slots;
   std::int64_t position = due >> shift(level);
   // Beyond the last level's reach: its farthest slot, from where it is sorted in again.
-  if (const std::int64_t farthest = (now_ >> shift(level)) + count - 1; position > farthest)
+  if (const std::int64_t farthest = (now_ >> shift(level)) + count; position > farthest)
     position = farthest;
   const unsigned slot = base(level) + static_cast<unsigned>(position & (count - 1));
   node.slot_ = static_cast<std::uint16_t>(slot);
