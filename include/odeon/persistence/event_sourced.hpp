@@ -143,7 +143,11 @@ class event_sourced : public actor<Ms...> {
         co_await self.core_.commit(std::move(records));
       } catch (const actor_error& failed) {
         to.fail(failed.reason());
-        throw;
+        if (failed.which() != errc::fenced) throw;
+        // Another incarnation writes this id now: to come back here would fence that one in turn.
+        self.log().warn("stops, because another writer has taken over: {}", failed.what());
+        self.ctx().stop();
+        co_return;
       }
       for (const event& v : e.events_)
         std::visit([&](const auto& one) { Self::apply(self.state_, one); }, v);
