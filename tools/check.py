@@ -77,7 +77,9 @@ class Layers:
         return self._reach[module]
 
     def check(self, path: str, line: int, quote: str, name: str) -> None:
-        if name.startswith("odeon/"):
+        # A program's own folders (apps/odeon/bank) are no modules.
+        own = quote == '"' and (self.root / "apps" / name).exists()
+        if name.startswith("odeon/") and not own:
             self.check_module(path, line, name)
         self.check_package(path, line, name)
         self.check_inside(path, line, quote, name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TEST_ENDINGS = (".test.cpp", ".stress.cpp", ".fuzz.cpp", ".bench.cpp")
+TEST_ENDINGS = (".test.cpp", ".test.hpp", ".stress.cpp", ".fuzz.cpp", ".bench.cpp")
 SHOWN = 100  # findings printed at once
 SKIPPED_FOLDERS = {"build", "node_modules", "__pycache__"}
 
