@@ -98,6 +98,7 @@ void ask_state_base::retarget(cell& to) noexcept {
 
 void flush_asks() noexcept {
   thread_state& here = this_thread_state;
+  here.coarse_now = 0;  // the thread may be about to sleep: the next turn reads the clock
   const std::uint32_t n = std::exchange(here.asks, 0);
   for (std::uint32_t i = 0; i < n; ++i) {
     ask_state_base* ask = std::exchange(here.open_asks[i], nullptr);
@@ -203,7 +204,7 @@ error ask_state_base::timed_out() {
       if (found)
         where = "queued at depth " + std::to_string(before);
       else
-        where = "taken";
+        where = set_aside.load() ? "set aside in its stash" : "taken";
       switch (now.state) {
         case actor_state::running:
           where += "; the actor is running " + std::string(now.message);
@@ -217,7 +218,8 @@ error ask_state_base::timed_out() {
           if (!now.waiting_for.empty()) where += ", waiting for " + now.waiting_for;
           break;
         case actor_state::idle:
-          if (!found) where += ", and not answered; the actor is idle";
+          if (!found && !set_aside.load()) where += ", and not answered";
+          if (!found) where += "; the actor is idle";
           break;
         default: where += "; the actor is " + std::string(to_string(now.state));
       }

@@ -74,6 +74,8 @@ actor_snapshot system_core::describe(cell& c) {
     out.children = x->children;
   }
   if (out.state == actor_state::waiting) {
+    const duration since(x->waiting_since.load(std::memory_order_relaxed));
+    out.running_for = std::max(duration::zero(), rt.now().time_since_epoch() - since);
     if (const auto* type = x->waiting_message.load(std::memory_order_relaxed))
       out.message = type->name;
     auto* ask =

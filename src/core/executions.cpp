@@ -113,6 +113,11 @@ void cell_access::suspended(cell& c, turn& t, execution& x) noexcept {
   }
   if (x.what != execution::kind::handler || c.class_->reentrant) return;
   ext.waiting_message.store(x.kept ? x.kept->type : nullptr, std::memory_order_relaxed);
+  if (x.since == time_point{}) {
+    // On a worker the batch's time is near enough; elsewhere turns may be far apart.
+    x.since = this_worker ? time_point(duration(this_thread_state.coarse_now)) : core(c).rt.now();
+  }
+  ext.waiting_since.store(x.since.time_since_epoch().count(), std::memory_order_relaxed);
   close_lane(c, t, cell::waiting);
   const auto* waits =
       static_cast<const future_state_base*>(x.waiting_on.load(std::memory_order_relaxed));
