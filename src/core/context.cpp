@@ -70,7 +70,8 @@ void context::watch(const any_ref& ref) {
 
 void context::unwatch(const any_ref& ref) {
   auto* x = cell_->extension_if();
-  if (!x || std::erase(x->watching, ref) == 0) return;
+  if (!x) return;
+  const bool watched = std::erase(x->watching, ref) > 0;
   // A signal that has come already, and waits behind the message in hand, is taken back.
   detail::envelope_list kept;
   while (detail::envelope* e = x->front.pop_front()) {
@@ -83,7 +84,7 @@ void context::unwatch(const any_ref& ref) {
     }
   }
   x->front = std::move(kept);
-  detail::send_unwatch(*ref.get(), self());
+  if (watched) detail::send_unwatch(*ref.get(), self());
 }
 
 void context::link(const any_ref& ref) {
@@ -142,7 +143,9 @@ namespace {
 envelope* take_current(turn& t, void (*give_back)(void*, void*), void* from,
                        const message_type* type) {
   envelope* e = t.current;
-  if (!e || (e->flags & (envelope::hollow | envelope::kept)))
+  // A coroutine handler may give its message back until it first waits.
+  execution* x = t.first_step;
+  if (!e || (e->flags & envelope::hollow) || ((e->flags & envelope::kept) && (!x || x->kept != e)))
     wrong(
         "there is no message in hand: stash and forward belong into a handler, before its "
         "first co_await");
@@ -153,6 +156,10 @@ envelope* take_current(turn& t, void (*give_back)(void*, void*), void* from,
     wrong(
         "the handler took its message by value: take it by const reference, or give it back: "
         "stash(std::move(msg))");
+  }
+  if ((e->flags & envelope::kept) && x->ask) {
+    e->from = std::exchange(x->ask, nullptr);
+    e->flags |= envelope::is_ask;
   }
   e->flags &= static_cast<std::uint8_t>(~envelope::taken);
   t.call = nullptr;
@@ -167,7 +174,9 @@ void stash_current(cell& c, turn& t, void (*give_back)(void*, void*), void* from
   if (x.stash.size >= x.stash_capacity)
     throw actor_error(errc::stash_full,
                       "the stash of " + c.path() + " holds " + std::to_string(x.stash.size));
-  x.stash.push_back(*take_current(t, give_back, from, type));
+  envelope* e = take_current(t, give_back, from, type);
+  if (ask_state_base* ask = e->ask()) ask->set_aside.store(true);
+  x.stash.push_back(*e);
 }
 
 void forward_current(turn& t, cell& to, void (*give_back)(void*, void*), void* from,

@@ -96,7 +96,9 @@ void cell_access::first_step(cell& c, turn& t, execution& x) noexcept {
   // The ask and the message stay the turn's while the first step runs inside the handler's own
   // call.
   ask_state_base* call = std::exchange(t.call, x.ask ? x.ask : x.chain ? x.chain : t.call);
+  execution* outer = std::exchange(t.first_step, &x);
   x.root.resume();
+  t.first_step = outer;
   t.call = call;
   if (x.root.done())
     ended(c, t, x);

@@ -69,6 +69,7 @@ struct turn final : ambient {
   std::uint64_t hop = 0;
   std::uint64_t trace = 0;
   ask_state_base* orphan = nullptr;  // let go by a `reply_to` while an exception was on its way
+  struct execution* first_step = nullptr;  // the coroutine handler that runs up to its first await
   const error* failing = nullptr;    // of the coroutine that is being destroyed
   bool closed = false;               // the user lane is not to be taken from
   bool ended = false;                // the cell is gone
