@@ -2,6 +2,7 @@
 #include <odeon/persistence/memory_journal.hpp>
 #include <odeon/persistence/sqlite_journal.hpp>
 #include <odeon/persistence/testing/journal_conformance.hpp>
+#include <odeon/runtime/simulated.hpp>
 
 #include <doctest/doctest.h>
 
@@ -15,19 +16,24 @@ using odeon::testing::journal_fixture;
 
 class memory_fixture final : public journal_fixture {
  public:
+  explicit memory_fixture(std::unique_ptr<odeon::runtime> rt = odeon::make_threaded_runtime())
+      : runtime_(std::move(rt)) {}
   odeon::runtime& rt() override { return *runtime_; }
   odeon::result<std::unique_ptr<odeon::journal>> open(odeon::journal_options bounds) override {
     return odeon::make_memory_journal(*runtime_, store_, bounds);
   }
 
  private:
-  std::unique_ptr<odeon::runtime> runtime_ = odeon::make_threaded_runtime();
+  std::unique_ptr<odeon::runtime> runtime_;
   std::shared_ptr<odeon::memory_store> store_ = std::make_shared<odeon::memory_store>();
 };
 
 class sqlite_fixture final : public journal_fixture {
  public:
-  explicit sqlite_fixture(odeon::sqlite_journal_options options) : options_(std::move(options)) {
+  explicit sqlite_fixture(odeon::sqlite_journal_options options,
+                          std::unique_ptr<odeon::runtime> rt = odeon::make_threaded_runtime())
+      : runtime_(std::move(rt)),
+        options_(std::move(options)) {
     options_.path = folder_.file("journal.db");
   }
   odeon::runtime& rt() override { return *runtime_; }
@@ -40,9 +46,35 @@ class sqlite_fixture final : public journal_fixture {
 
  private:
   scratch_folder folder_;
-  std::unique_ptr<odeon::runtime> runtime_ = odeon::make_threaded_runtime();
+  std::unique_ptr<odeon::runtime> runtime_;
   odeon::sqlite_journal_options options_;
   odeon::duration group_wait_{};
+};
+
+/// A store that forgets: each journal starts with nothing.
+class forgetful_fixture final : public journal_fixture {
+ public:
+  odeon::runtime& rt() override { return *runtime_; }
+  odeon::result<std::unique_ptr<odeon::journal>> open(odeon::journal_options bounds) override {
+    return odeon::make_memory_journal(*runtime_, nullptr, bounds);
+  }
+
+ private:
+  std::unique_ptr<odeon::runtime> runtime_ = odeon::make_threaded_runtime();
+};
+
+/// A store whose first transaction after each opening fails.
+class failing_fixture final : public journal_fixture {
+ public:
+  odeon::runtime& rt() override { return *runtime_; }
+  odeon::result<std::unique_ptr<odeon::journal>> open(odeon::journal_options bounds) override {
+    store_->fail_next_commits(1, {odeon::errc::io_failed, "as the test wishes"});
+    return odeon::make_memory_journal(*runtime_, store_, bounds);
+  }
+
+ private:
+  std::unique_ptr<odeon::runtime> runtime_ = odeon::make_threaded_runtime();
+  std::shared_ptr<odeon::memory_store> store_ = std::make_shared<odeon::memory_store>();
 };
 
 void run_all(const std::function<std::unique_ptr<journal_fixture>()>& make) {
@@ -80,4 +112,33 @@ TEST_CASE("the SQLite journal conforms when an idle one waits for company") {
     fixture->wait_for_company(std::chrono::microseconds(500));
     return fixture;
   });
+}
+
+TEST_CASE("journals conform under the simulated runtime, whatever its seed") {
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
+    run_all([&] {
+      return std::make_unique<memory_fixture>(
+          std::make_unique<odeon::simulated_runtime>(odeon::simulation_options{.seed = seed}));
+    });
+  }
+  run_all([] {
+    return std::make_unique<sqlite_fixture>(odeon::sqlite_journal_options{},
+                                            std::make_unique<odeon::simulated_runtime>());
+  });
+}
+
+TEST_CASE("the checks find a journal that forgets, and one that fails") {
+  int forgot = 0;
+  int failed = 0;
+  for (const journal_check& check : journal_checks()) {
+    forgetful_fixture forgetful;
+    const auto first = check.run(forgetful);
+    if (!first) ++forgot;
+    failing_fixture failing;
+    const auto second = check.run(failing);
+    if (!second) ++failed;
+    if (!second) CHECK(second.error().text().find("conformance_") != std::string_view::npos);
+  }
+  CHECK(forgot >= 4);
+  CHECK(failed == static_cast<int>(journal_checks().size()));
 }

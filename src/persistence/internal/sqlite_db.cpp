@@ -40,6 +40,7 @@ void sqlite_statement::bind(int index, std::span<const std::byte> blob) noexcept
 }
 
 result<bool> sqlite_statement::step() {
+  errno = 0;  // for `last_error`
   switch (sqlite3_step(raw_.get())) {
     case SQLITE_ROW: return true;
     case SQLITE_DONE: sqlite3_reset(raw_.get()); return false;
@@ -114,10 +115,14 @@ result<std::int64_t> sqlite_db::integer(const char* sql, std::int64_t missing) {
 
 error sqlite_db::last_error() const {
   const int code = sqlite3_extended_errcode(raw_.get());
-  const int system_errno = sqlite3_system_errno(raw_.get());
+  // SQLite keeps no errno of a failed commit; the thread still has it.
+  int system_errno = sqlite3_system_errno(raw_.get());
+  if (system_errno == 0) system_errno = errno;
   std::string text = path_ + ": ";
   if (const int kind = code & 0xff; kind == SQLITE_BUSY || kind == SQLITE_LOCKED) {
     text += "another program holds a lock on it";
+  } else if (kind == SQLITE_READONLY) {
+    text += "is not writable";
   } else {
     text += sqlite3_errmsg(raw_.get());
     const bool from_system = kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN || kind == SQLITE_FULL;

@@ -2,6 +2,7 @@
 
 #include "persistence/internal/crc32c.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -177,7 +178,8 @@ result<opened_store> open_store(const sqlite_journal_options& o, store_access ac
   if (what->empty && !writes)
     return fail(errc::wrong_type, o.path + ": is empty, and no Odeon journal");
   if (writes) {
-    if (sqlite3_db_readonly(db.raw(), "main") != 0 || ::access(o.path.c_str(), W_OK) != 0)
+    if (sqlite3_db_readonly(db.raw(), "main") != 0 ||
+        ::faccessat(AT_FDCWD, o.path.c_str(), W_OK, AT_EACCESS) != 0)
       return fail(errc::io_failed, o.path + ": is not writable");
     auto owner = owner_lock::take(o.path);
     if (!owner) return refuse(owner.error());

@@ -40,9 +40,10 @@ write_backend::tally sqlite_writer::commit(std::span<write_op> batch, wall_time 
   };
   auto ok = attempt(batch);
   if (ok) return t;
-  const bool one_by_one = batch.size() > 1 && ok.error() == errc::store_full;
+  const bool full = ok.error() == errc::store_full;
+  if (full) checkpoint();  // the write-ahead log may begin anew then, in the room it has
   for (std::size_t k = 0; k < batch.size(); ++k) {
-    if (one_by_one) ok = attempt(batch.subspan(k, 1));
+    if (full) ok = attempt(batch.subspan(k, 1));
     if (!ok) refuse(batch[k], ok.error());
   }
   return t;
@@ -321,9 +322,12 @@ int sqlite_writer::checkpoint_step() const noexcept {
 }
 
 void sqlite_writer::tend() {
-  if (wal_pages_ < checkpoint_at_) return;
-  // Passive: never waits for readers. What a reader still needs stays for the next time; a
-  // checkpoint that fails (a full disk) loses nothing either, for the write-ahead log has it all.
+  if (wal_pages_ >= checkpoint_at_) checkpoint();
+}
+
+// Passive: never waits for readers. What a reader still needs stays for the next time; a checkpoint
+// that fails (a full disk) loses nothing either, for the write-ahead log has it all.
+void sqlite_writer::checkpoint() {
   int all = 0;
   int folded = -1;
   sqlite3_wal_checkpoint_v2(db_->raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &all, &folded);

@@ -70,6 +70,7 @@ class sqlite_writer final : public write_backend {
   result<std::vector<directory_entry>> rebuild_directory(std::span<const std::byte> records);
 
   [[nodiscard]] int checkpoint_step() const noexcept;
+  void checkpoint();
 
   result<void> transact(std::span<write_op> batch, wall_time now);
   result<void> write_batch(std::span<write_op> batch, wall_time now);
