@@ -130,7 +130,8 @@ bool future_state_base::add_waiter(task_driver& driver, std::coroutine_handle<> 
     runtime& rt = driver.get_runtime();
     if (timeout() > duration::zero())
       arm_timer(rt, rt.now(clock_domain::housekeeping) + timeout());
-    else timer_armed(time_point::max());
+    else
+      timer_armed(time_point::max());
   }
   std::uint32_t w = word_.load(std::memory_order_relaxed);
   add_ref();  // the node's, before anyone can post it
@@ -189,7 +190,10 @@ void future_state_base::wait(runtime& rt) {
 }
 
 void future_state_base::let_go() noexcept {
-  if (future_timer* t = timer_.exchange(nullptr)) {
+  // A look first: most futures have none. One that is armed this very moment frees itself when it
+  // fires.
+  future_timer* t = timer_.load(std::memory_order_relaxed);
+  if (t && (t = timer_.exchange(nullptr))) {
     // Not disarmed: it is firing, or about to be armed; it then drops the queue's share and the
     // reference itself.
     const bool disarmed = t->queue.disarm(*t);

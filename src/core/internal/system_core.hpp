@@ -202,16 +202,22 @@ class system_core {
 /// For late callers: the live core, or null; keeps it alive while held.
 class core_use {
  public:
-  explicit core_use(system_anchor& a) noexcept
-      : lock_(a.gone),
-        core_(a.open.load(std::memory_order_acquire)) {}
+  explicit core_use(system_anchor& a) noexcept {
+    // On a turn of the same system nothing can end before the turn does.
+    if (const turn* t = this_turn(); t && &t->self->system() == &a) {
+      core_ = a.core.load(std::memory_order_relaxed);
+      return;
+    }
+    lock_ = std::shared_lock(a.gone);
+    core_ = a.open.load(std::memory_order_acquire);
+  }
   [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
   system_core* operator->() const noexcept { return core_; }
   system_core& operator*() const noexcept { return *core_; }
 
  private:
   std::shared_lock<std::shared_mutex> lock_;
-  system_core* core_;
+  system_core* core_ = nullptr;
 };
 
 }  // namespace odeon::detail
