@@ -55,8 +55,7 @@ void kit::fail(std::string text, const std::source_location& at) const {
   throw assertion_error(text, at);
 }
 
-// -- time
-// -------------------------------------------------------------------------------------------------
+// -- time -----------------------------------------------------------------------------------------
 
 simulated_runtime& kit::simulation(std::source_location at) {
   if (!simulation_)
@@ -78,8 +77,7 @@ void kit::thaw(clock_domain domain, std::source_location at) {
   frozen_[static_cast<std::size_t>(domain)] = false;
 }
 
-// -- waiting
-// -------------------------------------------------------------------------------------------------
+// -- waiting --------------------------------------------------------------------------------------
 
 time_point kit::clock() const noexcept {
   const bool still = frozen_[static_cast<std::size_t>(clock_domain::housekeeping)];
@@ -133,8 +131,7 @@ void kit::eventually(const std::function<bool()>& holds, duration limit, std::st
   }
 }
 
-// -- within
-// -------------------------------------------------------------------------------------------------
+// -- within ---------------------------------------------------------------------------------------
 
 kit::block::block(kit& k, duration l) noexcept
     : owner(k),

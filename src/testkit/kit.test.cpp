@@ -1,3 +1,4 @@
+#include <odeon/testkit/assertion_error.hpp>
 #include <odeon/testkit/testkit.hpp>
 
 #include <doctest/doctest.h>
