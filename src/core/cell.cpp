@@ -467,9 +467,12 @@ bool cell_access::refuse(cell& c, turn& t, envelope& e) noexcept {
       return true;
     }
   }
-  if (ask_state_base* ask = e.ask(); ask && !ask->is_open()) {
-    core.lost(c, e, ask->was_dropped() ? errc::cancelled : errc::expired);
-    return true;
+  if (ask_state_base* ask = e.ask()) {
+    if (!ask->is_open()) {
+      core.lost(c, e, ask->was_dropped() ? errc::cancelled : errc::expired);
+      return true;
+    }
+    if (ask->set_aside.load(std::memory_order_relaxed)) ask->set_aside.store(false);
   }
   return false;
 }

@@ -72,20 +72,17 @@ bool handles_something(const cell_extension& x) noexcept {
   return false;
 }
 
-struct backoff_timer final : timer_node {
-  explicit backoff_timer(cell& c) noexcept : timer_node(&fired), self(c) {}
-  static void fired(timer_node& node) noexcept {
-    auto& timer = static_cast<backoff_timer&>(node);
-    auto* m = new control_message(
-        [](cell& c, turn& t, control_message&) { cell_access::reconstruct(c, t); });
-    timer.self.post_control(*m);
-    timer.self.drop_ref();
-    delete &timer;
-  }
-  cell& self;
-};
-
 }  // namespace
+
+void backoff_timer::fired(timer_node& node) noexcept {
+  cell& self = static_cast<backoff_timer&>(node).self;
+  auto* m = new control_message([](cell& c, turn& t, control_message&) {
+    c.extension().backoff.reset();
+    cell_access::reconstruct(c, t);
+  });
+  self.post_control(*m);
+  self.drop_ref();
+}
 
 void control_message::arrived(driver_node& node) {
   auto& m = static_cast<control_message&>(node);
@@ -286,14 +283,15 @@ void cell_access::restart_object(cell& c) noexcept {
   runtime& rt = core(c).rt;
   const double spread = static_cast<double>(rt.random_u64() >> 11) * 0x1p-53 * 2 - 1;  // in [-1, 1)
   const duration delay(std::llround(x.next_delay * (1 + b.jitter * spread)));
-  auto* timer = new backoff_timer(c);
+  x.backoff = std::make_unique<backoff_timer>(c);
   c.add_ref();
-  rt.timers(clock_domain::user).arm(*timer, rt.now() + delay);
+  rt.timers(clock_domain::user).arm(*x.backoff, rt.now() + delay);
 }
 
 void cell_access::reconstruct(cell& c, turn& t) noexcept {
   cell_extension& x = c.extension();
   if (x.step != life_step::restart_backoff) return;  // it was stopped meanwhile
+  if (x.receive_timeout > duration::zero()) set_receive_timeout(c, x.receive_timeout);
   try {
     construct(c);
   } catch (...) {

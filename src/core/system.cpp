@@ -189,6 +189,8 @@ cell* system_core::spawn(const spawn_request& request) {
       x.supervision = o->supervision;
       x.tags = o->tags;
       x.stash_capacity = o->stash_capacity;
+      x.receive_timeout = o->receive_timeout;
+      x.receive_timeout = o->receive_timeout;
       x.high_water = o->mailbox.high_water;
       x.cycle_policy = o->call_cycle;
       if (!o->name.empty()) {

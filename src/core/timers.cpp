@@ -182,6 +182,16 @@ void cell_access::drop_timers(cell& c) noexcept {
     t->drop_ref();
   }
   if (x->idle) set_receive_timeout(c, duration::zero());
+  // When it cannot be disarmed its message is on the way, and frees it.
+  if (x->backoff && c.system().rt->timers(clock_domain::user).disarm(*x->backoff)) {
+    x->backoff.reset();
+    c.drop_ref();
+  }
+  // When it cannot be disarmed its message is on the way, and frees it.
+  if (x->backoff && c.system().rt->timers(clock_domain::user).disarm(*x->backoff)) {
+    x->backoff.reset();
+    c.drop_ref();
+  }
 }
 
 // -- receive timeout ------------------------------------------------------------------------------

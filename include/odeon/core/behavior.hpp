@@ -28,10 +28,12 @@ struct second_parameter : second_parameter<decltype(&F::operator())> {};
 template <class C, class R, class S, class M, class... Rest>
 struct second_parameter<R (C::*)(S, M, Rest...) const> {
   using type = std::remove_cvref_t<M>;
+  using as_written = M;
 };
 template <class C, class R, class S, class M, class... Rest>
 struct second_parameter<R (C::*)(S, M, Rest...)> {
   using type = std::remove_cvref_t<M>;
+  using as_written = M;
 };
 
 template <class F>
@@ -101,6 +103,18 @@ class behavior_object {
   auto& handler() noexcept {
     return find<M, 0>();
   }
+
+  /// For `leaves_payload`: whether the handler of `M` takes it by const reference.
+  template <class M>
+  static constexpr bool looks_only =
+      std::same_as<typename second_parameter<std::remove_cvref_t<handler_of<M, Hs...>>>::as_written,
+                   const M&>;
+
+  /// For `leaves_payload`: whether the handler of `M` takes it by const reference.
+  template <class M>
+  static constexpr bool looks_only =
+      std::same_as<typename second_parameter<std::remove_cvref_t<handler_of<M, Hs...>>>::as_written,
+                   const M&>;
 
  private:
   template <class M, std::size_t I>

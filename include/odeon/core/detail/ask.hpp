@@ -23,6 +23,7 @@ class ask_state_base : public future_state_base {
   std::uint64_t trace = 0;
   std::atomic<std::int64_t> due{0};  // housekeeping clock; 0 until the timeout is watched
   bool reentry = false;  // the target was told to let this ask in beside a suspended handler
+  std::atomic<bool> set_aside{false};  // its message is in the target's stash, or was there last
 
   /// Notes target, asker and chain, and has the timeout watched (`timed`: the system's default
   /// one).

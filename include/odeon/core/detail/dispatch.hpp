@@ -150,7 +150,8 @@ void takes_const_ref(R (A::*)(const M&, reply_to<reply_t<M>>, context&));
 /// the message in hand can be stashed and forwarded without giving it back.
 template <class A, class M>
 inline constexpr bool leaves_payload =
-    std::is_trivially_copyable_v<M> || requires { takes_const_ref<M>(&A::on); };
+    std::is_trivially_copyable_v<M> || requires { takes_const_ref<M>(&A::on); } ||
+    requires { requires A::template looks_only<M>; };
 
 template <class R, class V>
 inline constexpr bool reply_matches = [] {
