@@ -38,11 +38,16 @@ struct both {
   A left;
   B right;
 };
+struct strict {
+  explicit strict(int v) : value(v) {}
+  int value;
+};
+struct with_initialiser {
+  std::string first;
+  strict given = strict(3);
+  int last = 1;
+};
 struct without_default {
-  struct strict {
-    explicit strict(int v) : value(v) {}
-    int value;
-  };
   int& reference;
   int rest;
 };
@@ -166,13 +171,17 @@ TEST_CASE("sixty-four fields are reflected and sixty-five are not") {
 
 TEST_CASE("what cannot be taken apart is not reflectable, and asking is no error") {
   CHECK_FALSE(wire::reflectable<derived>);
-  CHECK_FALSE(wire::reflectable<member_array>);
   CHECK_FALSE(wire::reflectable<choice>);
   CHECK_FALSE(wire::reflectable<int>);
   CHECK_FALSE(wire::reflectable<int*>);
   CHECK_FALSE(wire::reflectable<std::string>);
   CHECK_FALSE(wire::reflectable<without_default>);
   CHECK_FALSE(wire::reflectable<void>);
+}
+
+TEST_CASE("a field that has no default of its own, and a member array, are counted as one") {
+  CHECK(names<with_initialiser>() == list{"first", "given", "last"});
+  CHECK(names<member_array>() == list{"numbers", "after"});
 }
 
 TEST_CASE("a tuple of references reads and writes the fields") {

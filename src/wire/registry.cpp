@@ -49,8 +49,7 @@ error wrong_manifest(std::string_view wanted, std::string_view found) {
 
 }  // namespace detail
 
-// --- registered
-// ---------------------------------------------------------------------------------------------------
+// --- registered --------------------------------------------------------------------------------
 
 result<std::shared_ptr<void>> registered::decode(int version, std::span<const std::byte> in,
                                                  format f, const limits& bounds,
@@ -77,8 +76,7 @@ result<void> registered::decode_into(void* storage, int version, std::span<const
   return done;
 }
 
-// --- registry
-// -----------------------------------------------------------------------------------------------------
+// --- registry ----------------------------------------------------------------------------------
 
 struct registry::tables {
   mutable std::shared_mutex mutex;

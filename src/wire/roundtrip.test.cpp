@@ -14,8 +14,7 @@ using namespace sample;
 namespace wire = odeon::wire;
 using wire::format;
 
-// --- generators that cover more than rapidcheck's own
-// -------------------------------------------------------------
+// --- generators that cover more than rapidcheck's own ------------------------------------------
 
 std::string utf8(std::uint32_t c) {
   const auto byte = [](std::uint32_t v) { return static_cast<char>(v); };
@@ -95,8 +94,7 @@ rc::Gen<order> orders() {
       [](auto t) { return std::make_from_tuple<order>(std::move(t)); });
 }
 
-// --- the properties
-// -----------------------------------------------------------------------------------------------
+// --- the properties ----------------------------------------------------------------------------
 
 template <class T>
 void holds_for_all(const char* what, const rc::Gen<T>& values) {

@@ -119,7 +119,7 @@ TEST_CASE("each obstacle has its own reason") {
   CHECK(first_refusal<int*>() == refusal::pointer);
   CHECK(first_refusal<long double>() == refusal::number);
   CHECK(first_refusal<with_base>() == refusal::base_class);
-  CHECK(first_refusal<with_array>() == refusal::member_array);
+  CHECK(first_refusal<with_array>() == refusal::builtin_array);
   CHECK(first_refusal<either>() == refusal::is_union);
   CHECK(first_refusal<constant>() == refusal::constant);
   CHECK(first_refusal<std::optional<std::unique_ptr<int>>>() == refusal::null_twice);

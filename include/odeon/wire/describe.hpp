@@ -70,7 +70,8 @@ struct search {
   static constexpr std::size_t max_types = 512;
   static constexpr std::size_t max_depth = 32;
 
-  bool reading;
+  bool reading = false;
+  bool writing = false;
   std::array<const schema*, max_types> seen{};
   std::size_t count = 0;
   std::array<std::uint8_t, max_depth> path{};  ///< which part, from the outermost in
@@ -83,7 +84,8 @@ struct search {
     }
     if (count == max_types) return false;
     seen[count++] = &s;
-    why = reading ? s.unreadable : s.unwritable;
+    why = writing ? s.unwritable : refusal::none;
+    if (reading && why == refusal::none) why = s.unreadable;
     if (why != refusal::none) return true;
     for (std::size_t i = 0; const schema* inner = part(s, i); ++i) {
       if (depth < max_depth) path[depth] = static_cast<std::uint8_t>(i);
@@ -96,25 +98,35 @@ struct search {
 };
 
 consteval search search_in(const schema& s, bool reading) {
-  search q{.reading = reading};
+  search q{.reading = reading, .writing = !reading};
   (void)q.fails(s);
   return q;
 }
 
-consteval bool can_travel(const schema& s, bool reading) {
-  search q{.reading = reading};
-  return !q.fails(s);
+struct verdict {
+  bool write;
+  bool read;
+};
+
+consteval verdict judge(const schema& s) {
+  search both{.reading = true, .writing = true};
+  if (!both.fails(s)) return {true, true};
+  search q{.writing = true};
+  return {!q.fails(s), false};
 }
+
+template <class T>
+inline constexpr verdict can_travel = judge(schema_of<T>);
 
 }  // namespace detail
 
 /// T can be written: it and everything in it is of a kind that travels.
 template <class T>
-concept encodable = detail::can_travel(schema_of<T>, false);
+concept encodable = detail::can_travel<std::remove_cvref_t<T>>.write;
 
 /// T can be written and read back. What a stored or remote message must be.
 template <class T>
-concept decodable = encodable<T> && detail::can_travel(schema_of<T>, true);
+concept decodable = detail::can_travel<std::remove_cvref_t<T>>.read;
 
 namespace detail {
 
@@ -123,7 +135,7 @@ template <class T, std::size_t I>
 auto part_of() {
   constexpr kind k = classify<T>();
   if constexpr (k == kind::record) {
-    return std::type_identity<typename described<T>::fields::template type<I>>{};
+    return std::type_identity<typename described<T>::fields::template at<I>>{};
   } else if constexpr (k == kind::tuple) {
     return std::type_identity<std::tuple_element_t<I, T>>{};
   } else if constexpr (k == kind::variant) {

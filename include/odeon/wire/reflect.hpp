@@ -91,7 +91,7 @@ inline constexpr std::array<std::string_view, field_count<T>> field_names = [] {
   } else {
     std::array<std::string_view, field_count<T>> names{};
     for (std::size_t i = 0; i < names.size(); ++i) {
-      names[i] = detail::aggregate_names<T, field_count<T>>[i];
+      names[i] = detail::aggregate_names<T, field_count<T>>::names[i];
     }
     return names;
   }
@@ -106,7 +106,7 @@ constexpr decltype(auto) visit_fields(V& value, F&& visitor) {
   if constexpr (detail::reflects_itself<type>) {
     return odeon_reflect_visit(value, std::forward<F>(visitor));
   } else {
-    return detail::visit_aggregate<field_count<type>>(value, std::forward<F>(visitor));
+    return detail::aggregate<field_count<type>>::visit(value, std::forward<F>(visitor));
   }
 }
 

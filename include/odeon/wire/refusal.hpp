@@ -17,9 +17,7 @@ namespace odeon::wire {
   X(is_union, "is a union, which does not know what it holds; use std::variant")                   \
   X(base_class,                                                                                    \
     "has a base class; make that a member, or add ODEON_REFLECT(type, fields...) inside the type") \
-  X(member_array, "has a built-in array as a member; use std::array")                              \
-  X(too_many, "has more than 64 fields; group them in structs")                                    \
-  X(no_values, "has a member that nothing converts to, so its fields cannot be counted")           \
+  X(too_many, "has more than 64 fields, or one that cannot be initialised; group them in structs") \
   X(unknown,                                                                                       \
     "is neither an aggregate nor a type Odeon knows; add ODEON_REFLECT(type, fields...) inside "   \
     "it, or specialise odeon::wire::codec for it")                                                 \

@@ -8,8 +8,7 @@
 
 namespace odeon::wire::internal {
 
-// --- writing
-// ------------------------------------------------------------------------------------------------------
+// --- writing -----------------------------------------------------------------------------------
 
 template <bool ByName>
 void msgpack_writer<ByName>::wide_number(integer v) {
@@ -65,8 +64,7 @@ bool msgpack_writer<ByName>::blob(std::span<const std::byte> v, failure& why) {
   return true;
 }
 
-// --- reading
-// ------------------------------------------------------------------------------------------------------
+// --- reading -----------------------------------------------------------------------------------
 
 token msgpack_reader::peek() const noexcept {
   if (at_ == end_) return token::none;
@@ -345,8 +343,7 @@ bool msgpack_reader::finish() {
          why_.set(errc::bad_encoding, std::to_string(left()) + " bytes follow the value", offset());
 }
 
-// --- both
-// ---------------------------------------------------------------------------------------------------------
+// --- both --------------------------------------------------------------------------------------
 
 bool write_msgpack(buffer& out, const schema& s, const void* value, bool by_name, const context& c,
                    failure& why) {

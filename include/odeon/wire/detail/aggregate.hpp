@@ -8,20 +8,234 @@
 /// `wire/reflect.hpp`.
 ///
 /// C++23 has no reflection. The count comes from brace initialisation: an aggregate of n fields can
-/// be initialised from n values of a type that converts to anything, and not from n + 1. The
-/// references come from a structured binding of that many names, so there is one line below for
-/// each count up to `max_fields`.
+/// be initialised from n pairs of empty braces, and not from n + 1. The references come from a
+/// structured binding of n names. So there is one line below for each count up to `max_fields`.
 
 namespace odeon::wire::detail {
 
 /// The most fields a reflected type may have.
 inline constexpr std::size_t max_fields = 64;
 
+// Converts to anything: initialises a field that empty braces do not (one without a default of its
+// own).
 struct any_field {
   template <class T>
   operator T()
       const noexcept;  // NOLINT(google-explicit-constructor): never called, only asked about
 };
+
+/// For each count N: `take<T>`, whether N empty braces initialise a T, `take_more<T>`, whether N of
+/// them and a value more do, and `visit(value, visitor)`, which calls `visitor(field...)` with a
+/// reference to each of the N fields of an aggregate, in order.
+template <std::size_t N>
+struct aggregate {
+  template <class T>
+  static constexpr bool take = false;
+};
+
+template <>
+struct aggregate<0> {
+  template <class T>
+  static constexpr bool take = requires { T{}; };
+  template <class T>
+  static constexpr bool take_more = requires { T{any_field{}}; };
+
+  template <class V, class F>
+  static constexpr decltype(auto) visit(V& /*value*/, F&& visitor) {
+    return visitor();
+  }
+};
+
+// NOLINTBEGIN(cppcoreguidelines-macro-usage, bugprone-macro-parentheses): lists of names need
+// macros
+// clang-format off
+#define ODEON_WIRE_NAMES1(x) x##0
+#define ODEON_WIRE_NAMES2(x) x##0, x##1
+#define ODEON_WIRE_NAMES3(x) x##0, x##1, x##2
+#define ODEON_WIRE_NAMES4(x) x##0, x##1, x##2, x##3
+#define ODEON_WIRE_NAMES5(x) x##0, x##1, x##2, x##3, x##4
+#define ODEON_WIRE_NAMES6(x) x##0, x##1, x##2, x##3, x##4, x##5
+#define ODEON_WIRE_NAMES7(x) x##0, x##1, x##2, x##3, x##4, x##5, x##6
+#define ODEON_WIRE_NAMES8(x) x##0, x##1, x##2, x##3, x##4, x##5, x##6, x##7
+#define ODEON_WIRE_BRACES1 {}
+#define ODEON_WIRE_BRACES2 {}, {}
+#define ODEON_WIRE_BRACES3 {}, {}, {}
+#define ODEON_WIRE_BRACES4 {}, {}, {}, {}
+#define ODEON_WIRE_BRACES5 {}, {}, {}, {}, {}
+#define ODEON_WIRE_BRACES6 {}, {}, {}, {}, {}, {}
+#define ODEON_WIRE_BRACES7 {}, {}, {}, {}, {}, {}, {}
+#define ODEON_WIRE_BRACES8 {}, {}, {}, {}, {}, {}, {}, {}
+#define ODEON_WIRE_FULL_NAMES0
+#define ODEON_WIRE_FULL_NAMES1 ODEON_WIRE_NAMES8(a),
+#define ODEON_WIRE_FULL_NAMES2 ODEON_WIRE_FULL_NAMES1 ODEON_WIRE_NAMES8(b),
+#define ODEON_WIRE_FULL_NAMES3 ODEON_WIRE_FULL_NAMES2 ODEON_WIRE_NAMES8(c),
+#define ODEON_WIRE_FULL_NAMES4 ODEON_WIRE_FULL_NAMES3 ODEON_WIRE_NAMES8(d),
+#define ODEON_WIRE_FULL_NAMES5 ODEON_WIRE_FULL_NAMES4 ODEON_WIRE_NAMES8(e),
+#define ODEON_WIRE_FULL_NAMES6 ODEON_WIRE_FULL_NAMES5 ODEON_WIRE_NAMES8(f),
+#define ODEON_WIRE_FULL_NAMES7 ODEON_WIRE_FULL_NAMES6 ODEON_WIRE_NAMES8(g),
+#define ODEON_WIRE_FULL_BRACES0
+#define ODEON_WIRE_FULL_BRACES1 ODEON_WIRE_BRACES8,
+#define ODEON_WIRE_FULL_BRACES2 ODEON_WIRE_FULL_BRACES1 ODEON_WIRE_BRACES8,
+#define ODEON_WIRE_FULL_BRACES3 ODEON_WIRE_FULL_BRACES2 ODEON_WIRE_BRACES8,
+#define ODEON_WIRE_FULL_BRACES4 ODEON_WIRE_FULL_BRACES3 ODEON_WIRE_BRACES8,
+#define ODEON_WIRE_FULL_BRACES5 ODEON_WIRE_FULL_BRACES4 ODEON_WIRE_BRACES8,
+#define ODEON_WIRE_FULL_BRACES6 ODEON_WIRE_FULL_BRACES5 ODEON_WIRE_BRACES8,
+#define ODEON_WIRE_FULL_BRACES7 ODEON_WIRE_FULL_BRACES6 ODEON_WIRE_BRACES8,
+#define ODEON_WIRE_FULL_BRACES8 ODEON_WIRE_FULL_BRACES7 ODEON_WIRE_BRACES8,
+// `count` is eight times `eights` and `ones` more; `letter` begins the names of the last.
+#define ODEON_WIRE_AGGREGATE(count, eights, ones, letter)                                       \
+  template <>                                                                                   \
+  struct aggregate<count> {                                                                     \
+    template <class T>                                                                          \
+    static constexpr bool take =                                                                \
+        requires { T{ODEON_WIRE_FULL_BRACES##eights ODEON_WIRE_BRACES##ones}; };                \
+    template <class T>                                                                          \
+    static constexpr bool take_more =                                                           \
+        requires { T{ODEON_WIRE_FULL_BRACES##eights ODEON_WIRE_BRACES##ones, any_field{}}; };   \
+    template <class V, class F>                                                                 \
+    static constexpr decltype(auto) visit(V& value, F&& visitor) {                              \
+      auto& [ODEON_WIRE_FULL_NAMES##eights ODEON_WIRE_NAMES##ones(letter)] = value;             \
+      return visitor(ODEON_WIRE_FULL_NAMES##eights ODEON_WIRE_NAMES##ones(letter));             \
+    }                                                                                           \
+  };
+
+ODEON_WIRE_AGGREGATE(1, 0, 1, a)
+ODEON_WIRE_AGGREGATE(2, 0, 2, a)
+ODEON_WIRE_AGGREGATE(3, 0, 3, a)
+ODEON_WIRE_AGGREGATE(4, 0, 4, a)
+ODEON_WIRE_AGGREGATE(5, 0, 5, a)
+ODEON_WIRE_AGGREGATE(6, 0, 6, a)
+ODEON_WIRE_AGGREGATE(7, 0, 7, a)
+ODEON_WIRE_AGGREGATE(8, 0, 8, a)
+ODEON_WIRE_AGGREGATE(9, 1, 1, b)
+ODEON_WIRE_AGGREGATE(10, 1, 2, b)
+ODEON_WIRE_AGGREGATE(11, 1, 3, b)
+ODEON_WIRE_AGGREGATE(12, 1, 4, b)
+ODEON_WIRE_AGGREGATE(13, 1, 5, b)
+ODEON_WIRE_AGGREGATE(14, 1, 6, b)
+ODEON_WIRE_AGGREGATE(15, 1, 7, b)
+ODEON_WIRE_AGGREGATE(16, 1, 8, b)
+ODEON_WIRE_AGGREGATE(17, 2, 1, c)
+ODEON_WIRE_AGGREGATE(18, 2, 2, c)
+ODEON_WIRE_AGGREGATE(19, 2, 3, c)
+ODEON_WIRE_AGGREGATE(20, 2, 4, c)
+ODEON_WIRE_AGGREGATE(21, 2, 5, c)
+ODEON_WIRE_AGGREGATE(22, 2, 6, c)
+ODEON_WIRE_AGGREGATE(23, 2, 7, c)
+ODEON_WIRE_AGGREGATE(24, 2, 8, c)
+ODEON_WIRE_AGGREGATE(25, 3, 1, d)
+ODEON_WIRE_AGGREGATE(26, 3, 2, d)
+ODEON_WIRE_AGGREGATE(27, 3, 3, d)
+ODEON_WIRE_AGGREGATE(28, 3, 4, d)
+ODEON_WIRE_AGGREGATE(29, 3, 5, d)
+ODEON_WIRE_AGGREGATE(30, 3, 6, d)
+ODEON_WIRE_AGGREGATE(31, 3, 7, d)
+ODEON_WIRE_AGGREGATE(32, 3, 8, d)
+ODEON_WIRE_AGGREGATE(33, 4, 1, e)
+ODEON_WIRE_AGGREGATE(34, 4, 2, e)
+ODEON_WIRE_AGGREGATE(35, 4, 3, e)
+ODEON_WIRE_AGGREGATE(36, 4, 4, e)
+ODEON_WIRE_AGGREGATE(37, 4, 5, e)
+ODEON_WIRE_AGGREGATE(38, 4, 6, e)
+ODEON_WIRE_AGGREGATE(39, 4, 7, e)
+ODEON_WIRE_AGGREGATE(40, 4, 8, e)
+ODEON_WIRE_AGGREGATE(41, 5, 1, f)
+ODEON_WIRE_AGGREGATE(42, 5, 2, f)
+ODEON_WIRE_AGGREGATE(43, 5, 3, f)
+ODEON_WIRE_AGGREGATE(44, 5, 4, f)
+ODEON_WIRE_AGGREGATE(45, 5, 5, f)
+ODEON_WIRE_AGGREGATE(46, 5, 6, f)
+ODEON_WIRE_AGGREGATE(47, 5, 7, f)
+ODEON_WIRE_AGGREGATE(48, 5, 8, f)
+ODEON_WIRE_AGGREGATE(49, 6, 1, g)
+ODEON_WIRE_AGGREGATE(50, 6, 2, g)
+ODEON_WIRE_AGGREGATE(51, 6, 3, g)
+ODEON_WIRE_AGGREGATE(52, 6, 4, g)
+ODEON_WIRE_AGGREGATE(53, 6, 5, g)
+ODEON_WIRE_AGGREGATE(54, 6, 6, g)
+ODEON_WIRE_AGGREGATE(55, 6, 7, g)
+ODEON_WIRE_AGGREGATE(56, 6, 8, g)
+ODEON_WIRE_AGGREGATE(57, 7, 1, h)
+ODEON_WIRE_AGGREGATE(58, 7, 2, h)
+ODEON_WIRE_AGGREGATE(59, 7, 3, h)
+ODEON_WIRE_AGGREGATE(60, 7, 4, h)
+ODEON_WIRE_AGGREGATE(61, 7, 5, h)
+ODEON_WIRE_AGGREGATE(62, 7, 6, h)
+ODEON_WIRE_AGGREGATE(63, 7, 7, h)
+ODEON_WIRE_AGGREGATE(64, 7, 8, h)
+
+template <>
+struct aggregate<max_fields + 1> {
+  template <class T>
+  static constexpr bool take = requires { T{ODEON_WIRE_FULL_BRACES8 ODEON_WIRE_BRACES1}; };
+};
+
+#undef ODEON_WIRE_AGGREGATE
+#undef ODEON_WIRE_FULL_BRACES0
+#undef ODEON_WIRE_FULL_BRACES1
+#undef ODEON_WIRE_FULL_BRACES2
+#undef ODEON_WIRE_FULL_BRACES3
+#undef ODEON_WIRE_FULL_BRACES4
+#undef ODEON_WIRE_FULL_BRACES5
+#undef ODEON_WIRE_FULL_BRACES6
+#undef ODEON_WIRE_FULL_BRACES7
+#undef ODEON_WIRE_FULL_BRACES8
+#undef ODEON_WIRE_FULL_NAMES0
+#undef ODEON_WIRE_FULL_NAMES1
+#undef ODEON_WIRE_FULL_NAMES2
+#undef ODEON_WIRE_FULL_NAMES3
+#undef ODEON_WIRE_FULL_NAMES4
+#undef ODEON_WIRE_FULL_NAMES5
+#undef ODEON_WIRE_FULL_NAMES6
+#undef ODEON_WIRE_FULL_NAMES7
+#undef ODEON_WIRE_BRACES1
+#undef ODEON_WIRE_BRACES2
+#undef ODEON_WIRE_BRACES3
+#undef ODEON_WIRE_BRACES4
+#undef ODEON_WIRE_BRACES5
+#undef ODEON_WIRE_BRACES6
+#undef ODEON_WIRE_BRACES7
+#undef ODEON_WIRE_BRACES8
+#undef ODEON_WIRE_NAMES1
+#undef ODEON_WIRE_NAMES2
+#undef ODEON_WIRE_NAMES3
+#undef ODEON_WIRE_NAMES4
+#undef ODEON_WIRE_NAMES5
+#undef ODEON_WIRE_NAMES6
+#undef ODEON_WIRE_NAMES7
+#undef ODEON_WIRE_NAMES8
+// clang-format on
+// NOLINTEND(cppcoreguidelines-macro-usage, bugprone-macro-parentheses)
+
+// --- counting ----------------------------------------------------------------------------------
+
+// T takes Good empty braces; does it take Step more? Gallop, then bisect between what it takes and
+// what it does not.
+template <class T, std::size_t Good, std::size_t Bad>
+consteval std::size_t most_braces_between() {
+  if constexpr (Bad - Good == 1) {
+    return Good;
+  } else {
+    constexpr std::size_t middle = Good + (Bad - Good) / 2;
+    if constexpr (aggregate<middle>::template take<T>) {
+      return most_braces_between<T, middle, Bad>();
+    } else {
+      return most_braces_between<T, Good, middle>();
+    }
+  }
+}
+
+template <class T, std::size_t Good = 0, std::size_t Step = 2>
+consteval std::size_t most_braces() {
+  constexpr std::size_t more = Good + Step > max_fields ? max_fields + 1 : Good + Step;
+  if constexpr (!aggregate<more>::template take<T>) {
+    return most_braces_between<T, Good, more>();
+  } else if constexpr (more > max_fields) {
+    return more;
+  } else {
+    return most_braces<T, more, Step * 2>();
+  }
+}
 
 template <class T>
 struct any_base {
@@ -35,66 +249,51 @@ struct no_field {};
 template <std::size_t>
 using any_field_at = any_field;
 
-template <class T, std::size_t... I>
-consteval bool braces_take(std::index_sequence<I...>) {
-  return requires { T{any_field_at<I>{}...}; };
-}
-
 // Parentheses initialise an aggregate as braces do, except that a member array swallows no scalars:
-// where the two disagree, there is a member array.
+// where the two disagree, a count of values is not a count of fields.
 template <class T, std::size_t... I>
-consteval bool parentheses_take(std::index_sequence<I...>) {
-  return requires { T(any_field_at<I>{}...); };
+consteval bool takes_values(std::index_sequence<I...>) {
+  return requires { T{any_field_at<I>{}...}; } &&
+         (sizeof...(I) < 2 || requires { T(any_field_at<I>{}...); });
 }
 
-template <class T, std::size_t N>
-consteval bool takes() {
-  return braces_take<T>(std::make_index_sequence<N>{});
-}
-
-// The fewest values that initialise a T: more than none when its first fields have no default.
-template <class T, std::size_t N = 0>
-consteval std::size_t fewest_values() {
-  if constexpr (N > max_fields || takes<T, N>()) {
+// The slow way, for what has a field that empty braces do not initialise: one value after the
+// other.
+template <class T, std::size_t N, bool Found = false>
+consteval std::size_t most_values() {
+  constexpr bool takes = takes_values<T>(std::make_index_sequence<N>{});
+  if constexpr (Found && !takes) {
+    return N - 1;
+  } else if constexpr (N > max_fields) {
     return N;
   } else {
-    return fewest_values<T, N + 1>();
-  }
-}
-
-// Above the fewest, "takes N" is true up to the count and false after it: gallop, then bisect.
-template <class T, std::size_t Good, std::size_t Bad>
-consteval std::size_t most_values_between() {
-  if constexpr (Bad - Good == 1) {
-    return Good;
-  } else {
-    constexpr std::size_t middle = Good + (Bad - Good) / 2;
-    if constexpr (takes<T, middle>()) {
-      return most_values_between<T, middle, Bad>();
-    } else {
-      return most_values_between<T, Good, middle>();
-    }
-  }
-}
-
-template <class T, std::size_t Good, std::size_t Step>
-consteval std::size_t most_values() {
-  if constexpr (Good > max_fields) {
-    return Good;
-  } else if constexpr (takes<T, Good + Step>()) {
-    return most_values<T, Good + Step, Step * 2>();
-  } else {
-    return most_values_between<T, Good, Good + Step>();
+    return most_values<T, N + 1, takes>();
   }
 }
 
 /// Why an aggregate cannot be taken apart, or `none`.
-enum class obstacle { none, base_class, member_array, too_many, no_values };
+enum class obstacle { none, base_class, too_many };
 
 struct aggregate_shape {
   std::size_t count = 0;
   obstacle why_not = obstacle::none;
 };
+
+template <class T>
+consteval std::size_t count_fields() {
+  if constexpr (!aggregate<0>::take<T>) {
+    return most_values<T, 1>();
+  } else {
+    constexpr std::size_t count = most_braces<T>();
+    if constexpr (count > max_fields) {
+      return count;
+    } else if constexpr (aggregate<count>::template take_more<T>) {
+      return most_values<T, count + 1, true>();
+    } else {
+      return count;
+    }
+  }
+}
 
 template <class T>
 consteval aggregate_shape shape_of_aggregate() {
@@ -103,125 +302,9 @@ consteval aggregate_shape shape_of_aggregate() {
   } else if constexpr (requires { T{any_base<T>{}}; } && !requires { T{no_field{}}; }) {
     return {0, obstacle::base_class};
   } else {
-    constexpr std::size_t fewest = fewest_values<T>();
-    if constexpr (fewest > max_fields) {
-      return {0, obstacle::no_values};
-    } else {
-      constexpr std::size_t count = most_values<T, fewest, 1>();
-      if constexpr (count > max_fields) {
-        return {count, obstacle::too_many};
-      } else if constexpr (count > 1 && !parentheses_take<T>(std::make_index_sequence<count>{})) {
-        return {count, obstacle::member_array};
-      } else {
-        return {count, obstacle::none};
-      }
-    }
+    constexpr std::size_t count = count_fields<T>();
+    return {count, count > max_fields ? obstacle::too_many : obstacle::none};
   }
 }
-
-#define ODEON_WIRE_1(x) x##0
-#define ODEON_WIRE_2(x) x##0, x##1
-#define ODEON_WIRE_3(x) x##0, x##1, x##2
-#define ODEON_WIRE_4(x) x##0, x##1, x##2, x##3
-#define ODEON_WIRE_5(x) ODEON_WIRE_4(x), x##4
-#define ODEON_WIRE_6(x) ODEON_WIRE_4(x), x##4, x##5
-#define ODEON_WIRE_7(x) ODEON_WIRE_4(x), x##4, x##5, x##6
-#define ODEON_WIRE_8(x) ODEON_WIRE_4(x), x##4, x##5, x##6, x##7
-#define ODEON_WIRE_16 ODEON_WIRE_8(a), ODEON_WIRE_8(b)
-#define ODEON_WIRE_32 ODEON_WIRE_16, ODEON_WIRE_8(c), ODEON_WIRE_8(d)
-#define ODEON_WIRE_48 ODEON_WIRE_32, ODEON_WIRE_8(e), ODEON_WIRE_8(f)
-#define ODEON_WIRE_TAKE(count, ...)  \
-  else if constexpr (N == (count)) { \
-    auto& [__VA_ARGS__] = value;     \
-    return visitor(__VA_ARGS__);     \
-  }
-
-/// Calls `visitor(field...)` with a reference to each of the N fields of an aggregate, in order.
-template <std::size_t N, class V, class F>
-constexpr decltype(auto) visit_aggregate(V& value, F&& visitor) {
-  static_assert(N <= max_fields);
-  // clang-format off
-  if constexpr (N == 0) {
-    return visitor();
-  }
-  ODEON_WIRE_TAKE(1, ODEON_WIRE_1(a))
-  ODEON_WIRE_TAKE(2, ODEON_WIRE_2(a))
-  ODEON_WIRE_TAKE(3, ODEON_WIRE_3(a))
-  ODEON_WIRE_TAKE(4, ODEON_WIRE_4(a))
-  ODEON_WIRE_TAKE(5, ODEON_WIRE_5(a))
-  ODEON_WIRE_TAKE(6, ODEON_WIRE_6(a))
-  ODEON_WIRE_TAKE(7, ODEON_WIRE_7(a))
-  ODEON_WIRE_TAKE(8, ODEON_WIRE_8(a))
-  ODEON_WIRE_TAKE(9, ODEON_WIRE_8(a), ODEON_WIRE_1(b))
-  ODEON_WIRE_TAKE(10, ODEON_WIRE_8(a), ODEON_WIRE_2(b))
-  ODEON_WIRE_TAKE(11, ODEON_WIRE_8(a), ODEON_WIRE_3(b))
-  ODEON_WIRE_TAKE(12, ODEON_WIRE_8(a), ODEON_WIRE_4(b))
-  ODEON_WIRE_TAKE(13, ODEON_WIRE_8(a), ODEON_WIRE_5(b))
-  ODEON_WIRE_TAKE(14, ODEON_WIRE_8(a), ODEON_WIRE_6(b))
-  ODEON_WIRE_TAKE(15, ODEON_WIRE_8(a), ODEON_WIRE_7(b))
-  ODEON_WIRE_TAKE(16, ODEON_WIRE_16)
-  ODEON_WIRE_TAKE(17, ODEON_WIRE_16, ODEON_WIRE_1(c))
-  ODEON_WIRE_TAKE(18, ODEON_WIRE_16, ODEON_WIRE_2(c))
-  ODEON_WIRE_TAKE(19, ODEON_WIRE_16, ODEON_WIRE_3(c))
-  ODEON_WIRE_TAKE(20, ODEON_WIRE_16, ODEON_WIRE_4(c))
-  ODEON_WIRE_TAKE(21, ODEON_WIRE_16, ODEON_WIRE_5(c))
-  ODEON_WIRE_TAKE(22, ODEON_WIRE_16, ODEON_WIRE_6(c))
-  ODEON_WIRE_TAKE(23, ODEON_WIRE_16, ODEON_WIRE_7(c))
-  ODEON_WIRE_TAKE(24, ODEON_WIRE_16, ODEON_WIRE_8(c))
-  ODEON_WIRE_TAKE(25, ODEON_WIRE_16, ODEON_WIRE_8(c), ODEON_WIRE_1(d))
-  ODEON_WIRE_TAKE(26, ODEON_WIRE_16, ODEON_WIRE_8(c), ODEON_WIRE_2(d))
-  ODEON_WIRE_TAKE(27, ODEON_WIRE_16, ODEON_WIRE_8(c), ODEON_WIRE_3(d))
-  ODEON_WIRE_TAKE(28, ODEON_WIRE_16, ODEON_WIRE_8(c), ODEON_WIRE_4(d))
-  ODEON_WIRE_TAKE(29, ODEON_WIRE_16, ODEON_WIRE_8(c), ODEON_WIRE_5(d))
-  ODEON_WIRE_TAKE(30, ODEON_WIRE_16, ODEON_WIRE_8(c), ODEON_WIRE_6(d))
-  ODEON_WIRE_TAKE(31, ODEON_WIRE_16, ODEON_WIRE_8(c), ODEON_WIRE_7(d))
-  ODEON_WIRE_TAKE(32, ODEON_WIRE_32)
-  ODEON_WIRE_TAKE(33, ODEON_WIRE_32, ODEON_WIRE_1(e))
-  ODEON_WIRE_TAKE(34, ODEON_WIRE_32, ODEON_WIRE_2(e))
-  ODEON_WIRE_TAKE(35, ODEON_WIRE_32, ODEON_WIRE_3(e))
-  ODEON_WIRE_TAKE(36, ODEON_WIRE_32, ODEON_WIRE_4(e))
-  ODEON_WIRE_TAKE(37, ODEON_WIRE_32, ODEON_WIRE_5(e))
-  ODEON_WIRE_TAKE(38, ODEON_WIRE_32, ODEON_WIRE_6(e))
-  ODEON_WIRE_TAKE(39, ODEON_WIRE_32, ODEON_WIRE_7(e))
-  ODEON_WIRE_TAKE(40, ODEON_WIRE_32, ODEON_WIRE_8(e))
-  ODEON_WIRE_TAKE(41, ODEON_WIRE_32, ODEON_WIRE_8(e), ODEON_WIRE_1(f))
-  ODEON_WIRE_TAKE(42, ODEON_WIRE_32, ODEON_WIRE_8(e), ODEON_WIRE_2(f))
-  ODEON_WIRE_TAKE(43, ODEON_WIRE_32, ODEON_WIRE_8(e), ODEON_WIRE_3(f))
-  ODEON_WIRE_TAKE(44, ODEON_WIRE_32, ODEON_WIRE_8(e), ODEON_WIRE_4(f))
-  ODEON_WIRE_TAKE(45, ODEON_WIRE_32, ODEON_WIRE_8(e), ODEON_WIRE_5(f))
-  ODEON_WIRE_TAKE(46, ODEON_WIRE_32, ODEON_WIRE_8(e), ODEON_WIRE_6(f))
-  ODEON_WIRE_TAKE(47, ODEON_WIRE_32, ODEON_WIRE_8(e), ODEON_WIRE_7(f))
-  ODEON_WIRE_TAKE(48, ODEON_WIRE_48)
-  ODEON_WIRE_TAKE(49, ODEON_WIRE_48, ODEON_WIRE_1(g))
-  ODEON_WIRE_TAKE(50, ODEON_WIRE_48, ODEON_WIRE_2(g))
-  ODEON_WIRE_TAKE(51, ODEON_WIRE_48, ODEON_WIRE_3(g))
-  ODEON_WIRE_TAKE(52, ODEON_WIRE_48, ODEON_WIRE_4(g))
-  ODEON_WIRE_TAKE(53, ODEON_WIRE_48, ODEON_WIRE_5(g))
-  ODEON_WIRE_TAKE(54, ODEON_WIRE_48, ODEON_WIRE_6(g))
-  ODEON_WIRE_TAKE(55, ODEON_WIRE_48, ODEON_WIRE_7(g))
-  ODEON_WIRE_TAKE(56, ODEON_WIRE_48, ODEON_WIRE_8(g))
-  ODEON_WIRE_TAKE(57, ODEON_WIRE_48, ODEON_WIRE_8(g), ODEON_WIRE_1(h))
-  ODEON_WIRE_TAKE(58, ODEON_WIRE_48, ODEON_WIRE_8(g), ODEON_WIRE_2(h))
-  ODEON_WIRE_TAKE(59, ODEON_WIRE_48, ODEON_WIRE_8(g), ODEON_WIRE_3(h))
-  ODEON_WIRE_TAKE(60, ODEON_WIRE_48, ODEON_WIRE_8(g), ODEON_WIRE_4(h))
-  ODEON_WIRE_TAKE(61, ODEON_WIRE_48, ODEON_WIRE_8(g), ODEON_WIRE_5(h))
-  ODEON_WIRE_TAKE(62, ODEON_WIRE_48, ODEON_WIRE_8(g), ODEON_WIRE_6(h))
-  ODEON_WIRE_TAKE(63, ODEON_WIRE_48, ODEON_WIRE_8(g), ODEON_WIRE_7(h))
-  ODEON_WIRE_TAKE(64, ODEON_WIRE_48, ODEON_WIRE_8(g), ODEON_WIRE_8(h))
-  // clang-format on
-}
-
-#undef ODEON_WIRE_TAKE
-#undef ODEON_WIRE_48
-#undef ODEON_WIRE_32
-#undef ODEON_WIRE_16
-#undef ODEON_WIRE_8
-#undef ODEON_WIRE_7
-#undef ODEON_WIRE_6
-#undef ODEON_WIRE_5
-#undef ODEON_WIRE_4
-#undef ODEON_WIRE_3
-#undef ODEON_WIRE_2
-#undef ODEON_WIRE_1
 
 }  // namespace odeon::wire::detail

@@ -187,12 +187,8 @@ consteval refusal why_unsupported() {
   } else if constexpr (std::is_union_v<T>) {
     return refusal::is_union;
   } else if constexpr (plain_aggregate<T>) {
-    switch (shape_of_aggregate<T>().why_not) {
-      case obstacle::base_class: return refusal::base_class;
-      case obstacle::member_array: return refusal::member_array;
-      case obstacle::too_many: return refusal::too_many;
-      default: return refusal::no_values;
-    }
+    return shape_of_aggregate<T>().why_not == obstacle::base_class ? refusal::base_class
+                                                                   : refusal::too_many;
   } else {
     return refusal::unknown;
   }

@@ -7,27 +7,44 @@
 
 namespace odeon::wire::detail {
 
-template <class... F>
-struct fields_of {
-  static constexpr std::array<const schema*, sizeof...(F)> types = {&described<F>::value...};
-  template <std::size_t I>
-  using type = std::tuple_element_t<I, std::tuple<F...>>;
+struct list_types {
+  template <class... F>
+  type_list<F...> operator()(F&...) const;
+};
+
+template <class T>
+struct record_fields {
+  using types = decltype(visit_fields(std::declval<T&>(), list_types{}));
+};
+template <class T>
+  requires(!reflects_itself<T>)
+struct record_fields<T> {
+  using types = decltype(fields_of_imaginary<T, field_count<T>>)::types;
+};
+
+struct collect_addresses {
+  const void** out;
+
+  template <class... F>
+  void operator()(const F&... f) const {
+    const void** to = out;
+    ((*to++ = std::addressof(f)), ...);
+  }
 };
 
 template <class T>
 struct described<T, kind::record> {
-  using fields = decltype(visit_fields(std::declval<T&>(), [](auto&... f) {
-    return fields_of<std::remove_reference_t<decltype(f)>...>{};
-  }));
+  using fields = record_fields<T>::types;
 
-  static constexpr std::array<field, field_count<T>> table = [] {
-    std::array<field, field_count<T>> all{};
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = {field_names<T>[i], fields::types[i]};
-    return all;
-  }();
+  template <std::size_t... I>
+  static consteval std::array<field, sizeof...(I)> make_table(std::index_sequence<I...>) {
+    return {field{field_names<T>[I], &described<typename fields::template at<I>>::value}...};
+  }
+  static constexpr std::array<field, field_count<T>> table =
+      make_table(std::make_index_sequence<field_count<T>>{});
 
   static void addresses(const void* p, const void** out) {
-    visit_fields(at<T>(p), [&out](const auto&... f) { ((*out++ = std::addressof(f)), ...); });
+    visit_fields(at<T>(p), collect_addresses{out});
   }
 
   static constexpr record_schema value = [] {
@@ -49,10 +66,11 @@ struct described<T, kind::tuple> {
     return std::array<field, sizeof...(I)>{
         field{{}, &described<std::tuple_element_t<I, T>>::value}...};
   }
-  static constexpr auto table = make_table(std::make_index_sequence<std::tuple_size_v<T>>{});
+  static constexpr std::array<field, std::tuple_size_v<T>> table =
+      make_table(std::make_index_sequence<std::tuple_size_v<T>>{});
 
   static void addresses(const void* p, const void** out) {
-    std::apply([&out](const auto&... f) { ((*out++ = std::addressof(f)), ...); }, at<T>(p));
+    std::apply(collect_addresses{out}, at<T>(p));
   }
 
   static constexpr record_schema value = [] {

@@ -3,11 +3,13 @@
 #include <odeon/base/type_name.hpp>
 #include <odeon/wire/detail/aggregate.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -33,35 +35,23 @@ struct packed_names {
   }
 };
 
-template <std::size_t Count>
-struct found_names {
-  std::array<std::string_view, Count + 1> name{};
-  std::size_t count = 0;
-  std::size_t chars = 0;
-
-  constexpr void add(std::string_view s) {
-    name[count++] = s;
-    chars += s.size();
-  }
-};
-
-// `Source::find()` gives `found_names`, whose views point into a compiler's text; only the names
-// are copied.
-template <class Source>
-consteval auto pack_names() {
-  constexpr auto found = Source::find();
-  packed_names<found.count, found.chars> packed;
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < found.count; ++i) {
-    packed.start[i] = static_cast<std::uint16_t>(at);
-    for (char c : found.name[i]) packed.text[at++] = c;
-  }
-  packed.start[found.count] = static_cast<std::uint16_t>(at);
-  return packed;
+// Where `what` stands at or behind `from`, which it must. A builtin, as the compiler runs loops
+// over text slowly.
+consteval std::size_t find_char(const char* text, std::size_t from, char what) {
+#if defined(__clang__)
+  constexpr std::size_t most = std::size_t{1} << 24U;
+  return static_cast<std::size_t>(__builtin_char_memchr(text + from, what, most) - text);
+#else
+  while (text[from] != what) ++from;
+  return from;
+#endif
 }
 
-// --- fields
-// -------------------------------------------------------------------------------------------------------
+consteval void copy_chars(char* to, const char* from, std::size_t count) {
+  if (count != 0) __builtin_memcpy(to, from, count);
+}
+
+// --- fields ------------------------------------------------------------------------------------
 
 template <class T>
 struct imaginary_holder {
@@ -75,53 +65,98 @@ struct imaginary_holder {
 #endif
 
 template <class T>
-extern const imaginary_holder<T> imaginary;  // never defined: only addresses inside it are formed
+extern imaginary_holder<T> imaginary;  // never defined: only addresses inside it are formed
 
 struct field_address {
   const void* at;
 };
+
+template <class... F>
+struct type_list {
+  static constexpr std::size_t size = sizeof...(F);
+  template <std::size_t I>
+  using at = std::tuple_element_t<I, std::tuple<F...>>;
+};
+
+template <class... F>
+struct imaginary_fields {
+  using types = type_list<F...>;
+  std::array<field_address, sizeof...(F)> addresses;
+};
+
+struct address_fields {
+  template <class... F>
+  constexpr imaginary_fields<F...> operator()(F&... field) const {
+    return {{field_address{&field}...}};
+  }
+};
+
+/// The addresses and types of the N fields of an imaginary T.
+template <class T, std::size_t N>
+inline constexpr auto fields_of_imaginary =
+    aggregate<N>::visit(imaginary<T>.value, address_fields{});
 
 template <field_address... Address>
 consteval std::string_view spell_addresses() {
   return {__PRETTY_FUNCTION__, sizeof(__PRETTY_FUNCTION__) - 1};
 }
 
-template <class T, std::size_t N>
-consteval std::string_view spell_fields() {
-  constexpr auto addresses = visit_aggregate<N>(imaginary<T>.value, [](const auto&... field) {
-    return std::array<field_address, N>{field_address{&field}...};
-  });
-  return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    return spell_addresses<addresses[I]...>();
-  }(std::make_index_sequence<N>{});
+template <class T, std::size_t... I>
+consteval std::string_view spell_fields(std::index_sequence<I...>) {
+  return spell_addresses<fields_of_imaginary<T, sizeof...(I)>.addresses[I]...>();
 }
 
 #if defined(__clang__)
 #pragma clang diagnostic pop
 #endif
 
-// "... [Address = <{&imaginary.value.id}, {&imaginary.value.amount}>]"
+/// Names of T's fields, cut from "... [Address = <{&imaginary.value.id},
+/// {&imaginary.value.amount}>]".
 template <class T, std::size_t N>
-struct field_names_source {
-  static consteval found_names<N> find() {
-    found_names<N> found;
+struct aggregate_names {
+  static constexpr std::string_view text = spell_fields<T>(std::make_index_sequence<N>{});
+
+  struct cut {
+    std::array<std::uint32_t, N + 1> at{};
+    std::array<std::uint16_t, N + 1> length{};
+    std::size_t chars = 0;
+  };
+
+  static consteval cut find() {
+    cut found;
     if constexpr (N > 0) {
-      constexpr std::string_view mark = ".value.";
-      std::string_view text = spell_fields<T, N>();
+      const char* const c = text.data();
+      const std::size_t list = find_char(c, 0, '<') + 1;
+      std::size_t at = find_char(c, list, '.') + std::string_view(".value.").size();
+      const std::size_t between = at - list + 3;  // "}, " and the same way to the next
       for (std::size_t i = 0; i < N; ++i) {
-        text.remove_prefix(text.find(mark) + mark.size());
-        found.add(text.substr(0, text.find('}')));
+        const std::size_t end = find_char(c, at, '}');
+        found.at[i] = static_cast<std::uint32_t>(at);
+        found.length[i] = static_cast<std::uint16_t>(end - at);
+        found.chars += end - at;
+        at = end + between;
       }
     }
     return found;
   }
+
+  static consteval auto pack() {
+    constexpr cut found = find();
+    packed_names<N, found.chars> packed;
+    std::size_t to = 0;
+    for (std::size_t i = 0; i < N; ++i) {
+      packed.start[i] = static_cast<std::uint16_t>(to);
+      copy_chars(packed.text.data() + to, text.data() + found.at[i], found.length[i]);
+      to += found.length[i];
+    }
+    packed.start[N] = static_cast<std::uint16_t>(to);
+    return packed;
+  }
+
+  static constexpr auto names = pack();
 };
 
-template <class T, std::size_t N>
-inline constexpr auto aggregate_names = pack_names<field_names_source<T, N>>();
-
-// --- enumerators
-// --------------------------------------------------------------------------------------------------
+// --- enumerators -------------------------------------------------------------------------------
 
 /// Enumerators have names on the wire when their values lie in this range.
 inline constexpr int enum_name_min = -128;
@@ -184,17 +219,19 @@ consteval std::size_t end_of_name(std::string_view text, std::size_t at) {
   return at;
 }
 
+// The last value, going up, that is written with as many characters.
+consteval int last_of_as_many_digits(int value) {
+  for (int bound : {-100, -10, -1, 9, 99}) {
+    if (value <= bound) return bound;
+  }
+  return 999;
+}
+
 consteval std::size_t digits_of(int value) {
   std::size_t n = value < 0 ? 2 : 1;
   for (; value > 9 || value < -9; value /= 10) ++n;
   return n;
 }
-
-/// One named value of an enum.
-struct enumerator {
-  std::int64_t value;
-  std::string_view name;
-};
 
 struct found_enumerator {
   std::int16_t value;
@@ -215,28 +252,39 @@ struct enumerators_of {
   static constexpr std::string_view text =
       spell_enum<E, range.first>(std::make_integer_sequence<int, range.count>{});
 
-  // "... [Value = <(app::color)-1, app::color::red, (app::color)1>]": a value without a name is
-  // spelled as a cast, whose length is known, so only a few of its characters are looked at:
-  // reading text at compile time is slow.
+  static constexpr std::size_t cast = type_name<E>.size() + 2;
+
+  // A value without a name is spelled as a cast; a name may begin with a parenthesis as well, that
+  // of a namespace without a name.
+  static consteval bool is_cast(const char* c) {
+    return *c == '(' && c[cast - 1] == ')' &&
+           (c[cast] == '-' || (c[cast] >= '0' && c[cast] <= '9'));
+  }
+
+  // "... [Value = <(app::color)-1, app::color::red, (app::color)1>]": the length of a cast is
+  // known, so only a few of its characters are looked at.
   static consteval auto find() {
-    constexpr std::size_t cast = type_name<E>.size() + 2;
     const char* const c = text.data();
-    std::size_t at = text.find("= <") + 3;
+    std::size_t at = find_char(c, 0, '<') + 1;
     found_enumerators<static_cast<std::size_t>(range.count)> found;
-    for (int value = range.first; value < range.first + range.count; ++value) {
-      if (c[at] == '(' && c[at + cast - 1] == ')' &&
-          (c[at + cast] == '-' || (c[at + cast] >= '0' && c[at + cast] <= '9'))) {
-        at += cast + digits_of(value) + 2;
-        continue;
+    for (int value = range.first; value < range.first + range.count;) {
+      const int same_digits = last_of_as_many_digits(value);
+      const std::size_t step = cast + digits_of(value) + 2;
+      const int stop = std::min(same_digits, range.first + range.count - 1);
+      for (; value <= stop; ++value) {
+        if (is_cast(c + at)) {
+          at += step;
+          continue;
+        }
+        const std::size_t end = end_of_name(text, at);
+        std::size_t name = end;
+        while (name > at && c[name - 1] != ':') --name;
+        found.list[found.count++] = {static_cast<std::int16_t>(value),
+                                     static_cast<std::uint16_t>(end - name),
+                                     static_cast<std::uint32_t>(name)};
+        found.chars += end - name;
+        at = end + 2;
       }
-      const std::size_t end = end_of_name(text, at);
-      std::size_t name = end;
-      while (name > at && c[name - 1] != ':') --name;
-      found.list[found.count++] = {static_cast<std::int16_t>(value),
-                                   static_cast<std::uint16_t>(end - name),
-                                   static_cast<std::uint32_t>(name)};
-      found.chars += end - name;
-      at = end + 2;
     }
     return found;
   }
@@ -244,24 +292,18 @@ struct enumerators_of {
   static consteval auto pack() {
     constexpr auto found = find();
     packed_names<found.count, found.chars> packed;
-    std::size_t at = 0;
+    std::size_t to = 0;
     for (std::size_t i = 0; i < found.count; ++i) {
-      packed.start[i] = static_cast<std::uint16_t>(at);
+      packed.start[i] = static_cast<std::uint16_t>(to);
       packed.value[i] = found.list[i].value;
-      for (std::size_t k = 0; k < found.list[i].length; ++k) {
-        packed.text[at++] = text[found.list[i].start + k];
-      }
+      copy_chars(packed.text.data() + to, text.data() + found.list[i].start, found.list[i].length);
+      to += found.list[i].length;
     }
-    packed.start[found.count] = static_cast<std::uint16_t>(at);
+    packed.start[found.count] = static_cast<std::uint16_t>(to);
     return packed;
   }
 
   static constexpr auto names = pack();
-  static constexpr auto table = [] {
-    std::array<enumerator, names.count> all{};
-    for (std::size_t i = 0; i < names.count; ++i) all[i] = {names.value[i], names[i]};
-    return all;
-  }();
 };
 
 }  // namespace odeon::wire::detail
