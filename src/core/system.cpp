@@ -190,7 +190,6 @@ cell* system_core::spawn(const spawn_request& request) {
       x.tags = o->tags;
       x.stash_capacity = o->stash_capacity;
       x.receive_timeout = o->receive_timeout;
-      x.receive_timeout = o->receive_timeout;
       x.high_water = o->mailbox.high_water;
       x.cycle_policy = o->call_cycle;
       if (!o->name.empty()) {

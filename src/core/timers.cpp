@@ -187,11 +187,6 @@ void cell_access::drop_timers(cell& c) noexcept {
     x->backoff.reset();
     c.drop_ref();
   }
-  // When it cannot be disarmed its message is on the way, and frees it.
-  if (x->backoff && c.system().rt->timers(clock_domain::user).disarm(*x->backoff)) {
-    x->backoff.reset();
-    c.drop_ref();
-  }
 }
 
 // -- receive timeout ------------------------------------------------------------------------------

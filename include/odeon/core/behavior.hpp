@@ -110,12 +110,6 @@ class behavior_object {
       std::same_as<typename second_parameter<std::remove_cvref_t<handler_of<M, Hs...>>>::as_written,
                    const M&>;
 
-  /// For `leaves_payload`: whether the handler of `M` takes it by const reference.
-  template <class M>
-  static constexpr bool looks_only =
-      std::same_as<typename second_parameter<std::remove_cvref_t<handler_of<M, Hs...>>>::as_written,
-                   const M&>;
-
  private:
   template <class M, std::size_t I>
   auto& find() noexcept {

@@ -93,13 +93,6 @@ struct backoff_timer final : timer_node {
   cell& self;
 };
 
-/// The wait before a restart. Freed on the actor's turn alone.
-struct backoff_timer final : timer_node {
-  explicit backoff_timer(cell& c) noexcept : timer_node(&fired), self(c) {}
-  static void fired(timer_node& node) noexcept;
-  cell& self;
-};
-
 /// What most actors do not need; made on first need. The actor's turn owns it, except where said.
 struct cell_extension {
   // Identity: fixed at spawn.
@@ -108,7 +101,6 @@ struct cell_extension {
   odeon::supervision supervision;
   std::vector<std::string> tags;
   std::size_t stash_capacity = 10'000;
-  duration receive_timeout{0};
   duration receive_timeout{0};
   std::size_t high_water = default_high_water;
   call_cycle cycle_policy = call_cycle::deny;
@@ -153,7 +145,6 @@ struct cell_extension {
   std::vector<time_point> retries;         // oldest first; at most `max_retries`
   std::atomic<unsigned> restarts{0};
   double next_delay = 0;  // nanoseconds, for the backoff
-  std::unique_ptr<backoff_timer> backoff;
   std::unique_ptr<backoff_timer> backoff;
 };
 
