@@ -94,8 +94,7 @@ void thread_pool::loop() {
   if (--threads_ == 0) ended_.notify_all();
 }
 
-// -- serial
-// -------------------------------------------------------------------------------------------------
+// -- serial ---------------------------------------------------------------------------------------
 
 serial_thread::serial_thread(std::string name) {
   thread_ = std::thread([this, name = std::move(name)] {

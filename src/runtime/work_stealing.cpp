@@ -69,8 +69,7 @@ constexpr auto rescue_every = std::chrono::milliseconds(5);
 
 }  // namespace
 
-// -- worker
-// -------------------------------------------------------------------------------------------------
+// -- worker ---------------------------------------------------------------------------------------
 
 void worker::push(runnable* r) noexcept {
   for (;;) {
@@ -139,8 +138,7 @@ void worker_publish_next(worker_front& front) noexcept {
   if (runnable* r = w.take_next()) w.push(r);
 }
 
-// -- executor
-// -------------------------------------------------------------------------------------------------
+// -- executor -------------------------------------------------------------------------------------
 
 work_stealing_executor::work_stealing_executor(executor_options options)
     : on_idle_(options.on_idle ? options.on_idle : +[]() noexcept {}) {

@@ -28,8 +28,7 @@ class simulated_runtime final : public runtime {
   explicit simulated_runtime(simulation_options options = {});
   ~simulated_runtime() override;
 
-  // -- driving it
-  // -----------------------------------------------------------------------------------------------
+  // -- driving it ---------------------------------------------------------------------------------
 
   /// Runs one runnable, chosen by the seed. False: none is ready.
   bool step();
@@ -51,8 +50,7 @@ class simulated_runtime final : public runtime {
   /// Steps run so far: two runs of one seed show the same.
   [[nodiscard]] std::uint64_t steps() const noexcept;
 
-  // -- runtime
-  // -----------------------------------------------------------------------------------------------
+  // -- runtime ------------------------------------------------------------------------------------
 
   [[nodiscard]] time_point now(clock_domain domain = clock_domain::user) const noexcept override;
   [[nodiscard]] wall_time wall_now() const noexcept override;
