@@ -642,8 +642,9 @@ void cell_access::note_depth(cell& c, std::size_t waiting) noexcept {
       [&] { return mailbox_high_water{any_ref::share(&c), c.path(), waiting, limit}; });
 }
 
-// At the end of a turn that used up its budget. A walk over the queue would cost a cache miss a message, so the newest
-// node of some full turn is marked, and what is taken until it comes up is counted: that was the depth then.
+// At the end of a turn that used up its budget. A walk over the queue would cost a cache miss a
+// message, so the newest node of some full turn is marked, and what is taken until it comes up is
+// counted: that was the depth then.
 void cell_access::note_backlog(cell& c, cell_extension& x) noexcept {
   if (!x.mark) {
     x.mark = cell::node_of(c.head_.load(std::memory_order_relaxed));

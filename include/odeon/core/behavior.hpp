@@ -43,9 +43,8 @@ template <class F>
 consteval bool check_behavior_handler() {
   static_assert(
       has_one_call<F>,
-      "odeon: a handler of a behavior is a lambda whose second parameter names the message, without "
-      "auto: "
-      "[](int& state, increment m) { … }");
+      "odeon: a handler of a behavior is a lambda whose second parameter names the message, "
+      "without auto: [](int& state, increment m) { … }");
   return true;
 }
 

@@ -32,9 +32,8 @@ template <class A, class... Args>
 auto spawn_with(system_anchor& system, cell* parent, spawn_options* options, Args&&... args) {
   static_assert(
       std::is_constructible_v<A, const std::decay_t<Args>&...>,
-      "odeon: the actor cannot be constructed from these arguments: they are kept for restarts, and "
-      "each "
-      "instance is made from them as const references");
+      "odeon: the actor cannot be constructed from these arguments: they are kept for restarts, "
+      "and each instance is made from them as const references");
   using cls = class_of<A, Args...>;
   spawn_request request{&cls::value, options, parent};
   typename cls::kept kept(std::forward<Args>(args)...);

@@ -39,7 +39,8 @@ struct cell_access {
     release(c);
     c.drop_ref();
   }
-  /// The maker gives up the right to run it: to nobody, or, when something came meanwhile, to the executor.
+  /// The maker gives up the right to run it: to nobody, or, when something came meanwhile, to the
+  /// executor.
   static void release(cell& c) noexcept {
     std::uintptr_t empty = reinterpret_cast<std::uintptr_t>(&c.stub_);
     if (!c.head_.compare_exchange_strong(empty, empty | cell::idle, std::memory_order_acq_rel))
