@@ -5,6 +5,7 @@
 #include "odeon/dev/feeder.hpp"
 #include "odeon/dev/reporter.hpp"
 #include <odeon/core/actor_system.hpp>
+#include <odeon/core/log.hpp>
 #include <odeon/persistence/event_sourced.hpp>
 #include <odeon/persistence/sqlite_journal.hpp>
 
@@ -133,10 +134,12 @@ class bank_run {
   }
 
   bool transfer_all(actor_system& system) {
-    const spawn_options once{.supervision = {.otherwise = directive::stop}};
     std::vector<bank::coordinator::ref> coordinators;
     for (std::size_t i = 0; i < bank::coordinator_count; ++i)
-      coordinators.push_back(system.spawn<bank::coordinator>(once, i, accounts_));
+      coordinators.push_back(system.spawn<bank::coordinator>(
+          {.name = "coordinator-" + std::to_string(i),
+           .supervision = {.otherwise = directive::stop}},
+          i, accounts_));
     const auto feed_all = system.spawn<feeder>(
         {.name = "feeder", .dispatcher = "blocking"},
         feeder_options{options_.transfers, options_.window, coordinators, report_, gauge_});
@@ -218,6 +221,8 @@ std::vector<std::string> to_arguments(const worker_options& o) {
 int run_worker(const worker_options& options) {
   // A worker without a supervisor has nobody to report to: it drains, as for SIGTERM.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);      // a limit on file sizes is a full disk, not a death
+  set_log_level(log_level::off);      // what fails is reported, once
   const termination_signals signals;
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != options.supervisor) return 1;
