@@ -1,7 +1,8 @@
 #pragma once
 
 #include <odeon/wire/detail/aggregate.hpp>
-#include <odeon/wire/detail/names.hpp>
+#include <odeon/wire/detail/count_fields.hpp>
+#include <odeon/wire/detail/field_names.hpp>
 
 #include <array>
 #include <concepts>

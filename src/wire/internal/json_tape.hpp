@@ -1,7 +1,7 @@
 #pragma once
 
-#include "wire/internal/decoder.hpp"
 #include "wire/internal/failure.hpp"
+#include "wire/internal/token.hpp"
 #include <odeon/wire/codec.hpp>
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 
 #include <odeon/wire/context.hpp>
 #include <odeon/wire/detail/classify.hpp>
+#include <odeon/wire/detail/enum_names.hpp>
 #include <odeon/wire/manifest.hpp>
 
 #include <memory>
