@@ -339,6 +339,7 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
   if (here.ring_of != c.system_) [[unlikely]] {
     here.ring = core.ring_for_this_thread();
     here.ring_of = c.system_;
+    here.coarse_now = 0;  // another system, perhaps another clock
   }
   hop_ring& ring = *here.ring;
   if ((++here.turns & 15) == 0 || here.coarse_now == 0)

@@ -73,7 +73,7 @@ actor_snapshot system_core::describe(cell& c) {
     spin_guard guard(tree_lock(&c));
     out.children = x->children;
   }
-  if (out.state == actor_state::waiting) {
+  if (f & cell::waiting) {
     const duration since(x->waiting_since.load(std::memory_order_relaxed));
     out.running_for = std::max(duration::zero(), rt.now().time_since_epoch() - since);
     if (const auto* type = x->waiting_message.load(std::memory_order_relaxed))

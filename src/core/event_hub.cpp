@@ -3,6 +3,7 @@
 // wants costs one load.
 
 #include "internal/event_hub.hpp"
+#include <odeon/core/log.hpp>
 
 #include <algorithm>
 
@@ -67,7 +68,13 @@ void event_hub::publish(const message_type& type, const void* event) {
       remove(e.id);
       continue;
     }
-    e.what.call(event);
+    try {
+      e.what.call(event);
+    } catch (const std::exception& x) {
+      logger("events").error("a subscriber of {} threw: {}", type.name, x.what());
+    } catch (...) {
+      logger("events").error("a subscriber of {} threw", type.name);
+    }
   }
 }
 

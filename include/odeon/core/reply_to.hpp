@@ -28,10 +28,9 @@ class reply_to {
   /// place.
   template <class... As>
   bool operator()(As&&... as) {
-    auto* s = std::exchange(state_, nullptr);
-    if (!s) return false;
-    const bool taken = detail::fulfil<R>(*s, std::forward<As>(as)...);
-    s->drop_ref();
+    if (!state_) return false;
+    const bool taken = detail::fulfil<R>(*state_, std::forward<As>(as)...);  // may throw: unanswered
+    std::exchange(state_, nullptr)->drop_ref();
     return taken;
   }
   /// Fails the ask, and not the actor.

@@ -182,7 +182,11 @@ template <class R>
 class reply_stream {
  public:
   reply_stream(reply_stream&&) noexcept = default;
-  reply_stream& operator=(reply_stream&&) noexcept = default;
+  reply_stream& operator=(reply_stream&& o) noexcept {
+    std::swap(channel_, o.channel_);  // the old one's producer is told when `o` goes
+    std::swap(ask_, o.ask_);
+    return *this;
+  }
   ~reply_stream() {
     if (channel_) channel_->consumer_gone();
   }

@@ -219,9 +219,8 @@ class promise {
   /// Gives the value. False: nobody waits any more. At most once. @threadsafe
   template <class... As>
   bool set(As&&... as) {
-    auto* s = std::exchange(state_, nullptr);
-    const bool taken = detail::fulfil<T>(*s, std::forward<As>(as)...);
-    s->drop_ref();
+    const bool taken = detail::fulfil<T>(*state_, std::forward<As>(as)...);  // may throw: still ours
+    std::exchange(state_, nullptr)->drop_ref();
     return taken;
   }
   /// Gives `value`, or leaves it where it is: false when nobody waits any more.

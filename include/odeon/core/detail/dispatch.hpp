@@ -209,7 +209,10 @@ void finish_call(turn& t, envelope& e, Call&& call) {
     }
   } else {
     decltype(auto) value = call();
-    settle<R>(take_ask(e), std::forward<decltype(value)>(value));
+    // Taken out only when it is settled: making the reply may throw, and then who catches that
+    // fails it.
+    settle<R>(e.ask(), std::forward<decltype(value)>(value));
+    (void)take_ask(e);
   }
 }
 
