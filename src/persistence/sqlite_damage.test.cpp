@@ -46,7 +46,8 @@ struct outcome {
   bool wrong = false;     // something that was never written: must never be
   bool missing = false;   // something that was written did not come, and no error said so
   bool reported = false;  // an error
-  std::string what;
+  bool refused = false;   // the file is no longer one to open: its header is another
+  std::string what;       // the last thing of note
 
   void is_wrong(const std::string& text) {
     wrong = true;
@@ -68,6 +69,7 @@ void check_recovery(waiting_journal& j, int k, outcome& o) {
   }
   if (!r.end) {
     o.reported = true;
+    o.what = r.end.error().to_string();
   } else if (r.end->highest_sequence != 8 || next != 9) {
     o.is_wrong(name(k) + " recovered up to " + std::to_string(next - 1) + " of " +
                std::to_string(r.end->highest_sequence));
@@ -75,8 +77,13 @@ void check_recovery(waiting_journal& j, int k, outcome& o) {
 }
 
 void check_queries(waiting_journal& j, outcome& o) {
+  const auto note = [&](const auto& answer) {
+    if (answer) return;
+    o.reported = true;
+    o.what = answer.error().to_string();
+  };
   const auto tagged = j.by_tag("t");
-  o.reported = o.reported || !tagged;
+  note(tagged);
   o.missing = o.missing || (tagged && tagged->size() != 2 * actors);
   for (const auto& e : tagged.value_or(std::vector<stored_event>{}))
     if (odeon::testing::text_of(e.event.payload) !=
@@ -84,14 +91,14 @@ void check_queries(waiting_journal& j, outcome& o) {
         e.sequence > 2)
       o.is_wrong("by_tag gave " + e.persistence_id + ", " + std::to_string(e.sequence));
   const auto timers = j.due(wall_time(std::chrono::seconds(100)));
-  o.reported = o.reported || !timers;
+  note(timers);
   o.missing = o.missing || (timers && timers->size() != actors);
   for (const auto& t : timers.value_or(std::vector<stored_timer>{}))
     if (t.timer.id != "t" + t.persistence_id.substr(6) ||
         odeon::testing::text_of(t.timer.payload) != "ring " + t.timer.id)
       o.is_wrong("a timer " + t.timer.id + " of " + t.persistence_id);
   const auto messages = j.outbox();
-  o.reported = o.reported || !messages;
+  note(messages);
   o.missing = o.missing || (messages && messages->size() != actors);
   for (const auto& m : messages.value_or(std::vector<outbox_entry>{}))
     if (m.message.id != "m" + m.persistence_id.substr(6) || m.sequence != 8)
@@ -102,7 +109,9 @@ outcome read_all(sqlite_world& w) {
   outcome o;
   auto opened = w.try_open();
   if (!opened) {
-    o.reported = true;
+    o.refused = true;
+    o.what = opened.error().to_string();
+    o.reported = opened.error() == errc::corrupt_record;
     return o;
   }
   waiting_journal j(*w.rt, std::move(*opened));
@@ -156,8 +165,10 @@ TEST_CASE("a flipped byte anywhere in the file is reported or harmless, and neve
     const outcome o = read_all(w);
     REQUIRE_MESSAGE(!o.wrong, o.what);
     // What a read reports or lacks, the walk over the file finds as well.
-    if (o.reported || o.missing) REQUIRE((!walked || !walked->good()));
-    reported += o.reported ? 1 : 0;
+    const bool found = !walked || !walked->good();
+    if (o.reported || o.missing)
+      REQUIRE_MESSAGE(found, (o.missing ? "an entry is missing" : o.what));
+    reported += o.reported || o.refused ? 1 : 0;
     unseen += o.missing && !o.reported ? 1 : 0;
   }
   CHECK(reported > 0);

@@ -45,6 +45,24 @@ constexpr const char* write_state_sql =
     "(one, log_first, log_next, position_next, outbox_next, actor_next, crc)"
     " VALUES (1, ?, ?, ?, ?, ?, ?)";
 
+// Covers what SQLite reads the tables by: a flipped byte there would show as anything but damage.
+// An index or a table that somebody else added does not matter.
+result<std::int64_t> schema_checksum(sqlite_db& db) {
+  auto rows = db.prepare(
+      "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name IN ('meta', 'state',"
+      " 'actors', 'actors_by_crc', 'log', 'segments', 'tagged', 'snapshots', 'timers',"
+      " 'timers_by_due', 'outbox')"
+      " ORDER BY name");
+  if (!rows) return std::unexpected(std::move(rows.error()));
+  row_checksum sum(0);
+  while (true) {
+    auto row = rows->step();
+    if (!row) return std::unexpected(std::move(row.error()));
+    if (!*row) return sum.value();
+    for (int column = 0; column < 4; ++column) sum.text(rows->text(column));
+  }
+}
+
 // What is in the file, before anything is changed in it. Empty: no table, version 0.
 struct identity {
   bool empty = false;
@@ -73,6 +91,12 @@ result<identity> identify(sqlite_db& db) {
   if (*version < 1)
     return fail(errc::corrupt_record, db.path() + ": meta has no valid schema_version (" +
                                           std::to_string(*version) + ")");
+  auto written = db.integer("SELECT value FROM meta WHERE key = 'schema_crc'", -1);
+  if (!written) return std::unexpected(std::move(written.error()));
+  auto found = schema_checksum(db);
+  if (!found) return std::unexpected(std::move(found.error()));
+  if (*found != *written)
+    return fail(errc::corrupt_record, db.path() + ": the tables' definitions are not as written");
   return identity{.version = *version};
 }
 
@@ -96,8 +120,11 @@ result<void> migrate_in_transaction(sqlite_db& db) {
         !ok)
       return ok;
   }
+  const auto crc = schema_checksum(db);
+  if (!crc) return std::unexpected(crc.error());
   if (auto ok = db.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', " +
-                           std::to_string(journal_schema_version) + ")");
+                           std::to_string(journal_schema_version) + "), ('schema_crc', " +
+                           std::to_string(*crc) + ")");
       !ok)
     return ok;
   return db.execute("COMMIT");
