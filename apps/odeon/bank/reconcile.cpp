@@ -44,8 +44,9 @@ result<void> replay(runtime& rt, journal& from, const std::string& id,
   auto end = wait_for<replay_report>(rt, [&](auto done) {
     from.replay({.persistence_id = id}, std::move(visit), std::move(done));
   });
-  if (!end) return fail(end.error().code(), id + ": " + std::string(end.error().text()));
-  return {};
+  if (end) return {};
+  const std::string why(end.error().text());
+  return fail(end.error().code(), why.find(id) == std::string::npos ? id + ": " + why : why);
 }
 
 result<std::vector<std::string>> all_ids(runtime& rt, journal& from) {

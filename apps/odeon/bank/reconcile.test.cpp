@@ -212,7 +212,7 @@ TEST_CASE_FIXTURE(stored, "a damaged record ends the reconciliation with its pla
   REQUIRE(store->damage_event("account/a", 1));
   const auto why = refusal();
   CHECK(why.code() == errc::corrupt_record);
-  CHECK(why.text().starts_with("account/a: "));
+  CHECK(why.text().find("account/a") != std::string::npos);
 }
 
 TEST_CASE_FIXTURE(stored, "a journal of another program is refused") {

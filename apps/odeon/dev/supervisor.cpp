@@ -135,10 +135,15 @@ class dev_run {
         options_.accounts.value_or(earlier.accounts) != earlier.accounts ||
         options_.opening_balance.value_or(earlier.opening_balance) != earlier.opening_balance ||
         options_.balance_limit.value_or(earlier.balance_limit) != earlier.balance_limit;
-    if (other_file || differs)
+    if (other_file)
+      return fail(errc::invalid_argument, folder_->path() + " holds the run of " + earlier.file +
+                                              ", not of " + options_.file +
+                                              "; give another --data");
+    if (differs)
       return fail(errc::invalid_argument,
-                  folder_->path() + " holds the run of " + earlier.file + " with " +
-                      (other_file ? "that file" : "other options") + "; give another --data");
+                  "the run in " + folder_->path() +
+                      " began with other accounts, another opening balance or another limit; give "
+                      "another --data");
     goes_on_ = true;
     return {};
   }

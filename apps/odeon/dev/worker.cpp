@@ -14,7 +14,9 @@
 
 #include <chrono>
 #include <csignal>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <unordered_set>
 #include <utility>
 #include <variant>
@@ -44,6 +46,36 @@ class bank_run {
     actor_system system(
         "bank",
         {.workers = options_.threads, .ask_timeout = duration::zero(), .runtime = rt_.get()});
+    // Who asks an actor that has failed is told that it has stopped; the reason is in its failure.
+    const subscription failures = system.events().on<actor_failed>(
+        [first = first_failure_](const actor_failed& f) { first->keep(f.why.exception); });
+    try {
+      return run_on(system);
+    } catch (const actor_error&) {
+      if (const auto failure = first_failure_->get()) std::rethrow_exception(failure);
+      throw;
+    }
+  }
+
+ private:
+  // The first one, from whichever thread.
+  class kept_failure {
+   public:
+    void keep(const std::exception_ptr& e) {
+      const std::scoped_lock lock(mutex_);
+      if (!first_) first_ = e;
+    }
+    std::exception_ptr get() {
+      const std::scoped_lock lock(mutex_);
+      return first_;
+    }
+
+   private:
+    std::mutex mutex_;
+    std::exception_ptr first_;
+  };
+
+  bool run_on(actor_system& system) {
     persistence::install(system, journal_);
     report_ = system.spawn<reporter>({.name = "reporter", .dispatcher = "blocking"}, pipe_,
                                      std::function<counters()>([this] { return sample(); }));
@@ -54,7 +86,6 @@ class bank_run {
     return complete;
   }
 
- private:
   bool stopped() const { return signals_.count() > 0; }
 
   counters sample() const {
@@ -136,10 +167,10 @@ class bank_run {
   bool transfer_all(actor_system& system) {
     std::vector<bank::coordinator::ref> coordinators;
     for (std::size_t i = 0; i < bank::coordinator_count; ++i)
-      coordinators.push_back(system.spawn<bank::coordinator>(
-          {.name = "coordinator-" + std::to_string(i),
-           .supervision = {.otherwise = directive::stop}},
-          i, accounts_));
+      coordinators.push_back(
+          system.spawn<bank::coordinator>({.name = "coordinator-" + std::to_string(i),
+                                           .supervision = {.otherwise = directive::stop}},
+                                          i, accounts_));
     const auto feed_all = system.spawn<feeder>(
         {.name = "feeder", .dispatcher = "blocking"},
         feeder_options{options_.transfers, options_.window, coordinators, report_, gauge_});
@@ -196,6 +227,7 @@ class bank_run {
   std::atomic<std::uint64_t> live_accounts_{0};
   std::shared_ptr<const bank::account_directory> accounts_;
   reporter::ref report_;
+  std::shared_ptr<kept_failure> first_failure_ = std::make_shared<kept_failure>();
   std::uint64_t replayed_ = 0;
 };
 
@@ -221,8 +253,8 @@ std::vector<std::string> to_arguments(const worker_options& o) {
 int run_worker(const worker_options& options) {
   // A worker without a supervisor has nobody to report to: it drains, as for SIGTERM.
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);      // a limit on file sizes is a full disk, not a death
-  set_log_level(log_level::off);      // what fails is reported, once
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is a full disk, not a death
+  set_log_level(log_level::off);  // what fails is reported, once
   const termination_signals signals;
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != options.supervisor) return 1;
