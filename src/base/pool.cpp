@@ -104,9 +104,13 @@ struct thread_end {
 
 }  // namespace
 
-void pool_refill(pool_kind kind, std::size_t cls) {
+void pool_note_thread() noexcept {
   static thread_local thread_end at_end;
   (void)at_end;
+}
+
+void pool_refill(pool_kind kind, std::size_t cls) {
+  pool_note_thread();
   auto k = static_cast<std::size_t>(kind);
   auto& list = this_pool.lists[k][cls];
   if (depots[k][cls].pop(list)) return;

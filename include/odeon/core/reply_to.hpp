@@ -29,7 +29,8 @@ class reply_to {
   template <class... As>
   bool operator()(As&&... as) {
     if (!state_) return false;
-    const bool taken = detail::fulfil<R>(*state_, std::forward<As>(as)...);  // may throw: unanswered
+    // May throw: then it is unanswered.
+    const bool taken = detail::fulfil<R>(*state_, std::forward<As>(as)...);
     std::exchange(state_, nullptr)->drop_ref();
     return taken;
   }

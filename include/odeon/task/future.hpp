@@ -219,7 +219,8 @@ class promise {
   /// Gives the value. False: nobody waits any more. At most once. @threadsafe
   template <class... As>
   bool set(As&&... as) {
-    const bool taken = detail::fulfil<T>(*state_, std::forward<As>(as)...);  // may throw: still ours
+    // May throw: then it is still ours.
+    const bool taken = detail::fulfil<T>(*state_, std::forward<As>(as)...);
     std::exchange(state_, nullptr)->drop_ref();
     return taken;
   }

@@ -71,7 +71,9 @@ class work_stealing_executor final : public executor {
   std::atomic<bool> stop_{false};
   alignas(128) std::atomic<std::uint32_t> parked_{0};
   alignas(128) std::atomic<std::uint32_t> searching_{0};
-  std::atomic<std::uint32_t> rescuer_word_{0};  // futex word: 0 asleep, 1 watching
+  // Futex word: 0 asleep, 1 watching, 2 to end. Watching at first: nobody is parked yet, and only
+  // who was parked wakes it.
+  std::atomic<std::uint32_t> rescuer_word_{1};
   alignas(128) spin_lock inject_lock_;
   runnable* inject_head_ = nullptr;
   runnable* inject_tail_ = nullptr;

@@ -46,6 +46,8 @@ struct pool_thread {
 
 extern constinit thread_local pool_thread this_pool;
 
+/// Has the calling thread's lists go back to the depots when it ends.
+void pool_note_thread() noexcept;
 void pool_refill(pool_kind kind, std::size_t cls);
 void pool_spill(pool_kind kind, std::size_t cls) noexcept;
 
@@ -81,6 +83,8 @@ inline void* pool_get(pool_kind kind, std::size_t cls) {
 inline void pool_put(pool_kind kind, std::size_t cls, void* p) noexcept {
   auto& list = this_pool.lists[static_cast<std::size_t>(kind)][cls];
   auto* n = static_cast<pool_node*>(p);
+  if (!list.head) [[unlikely]]
+    pool_note_thread();  // it may be a thread that only frees
   n->next.store(list.head, std::memory_order_relaxed);
   list.head = n;
   // What lies behind the atomics that stale readers may load (two lines at most) must not be
