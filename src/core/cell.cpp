@@ -389,6 +389,7 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
       if (envelope* e = take_aside(c, *x)) {
         --budget;
         handle(c, t, *e);
+        if (t.ended) last = c.tail_.load(std::memory_order_relaxed);
         if (e->flags & envelope::kept)
           e->flags |= envelope::orphan;
         else
@@ -430,6 +431,8 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
       x.mark = mark = nullptr;
     }
     handle(c, t, *static_cast<envelope*>(next));
+    // A failure may have ended the actor in there, and emptied the queue past what was seen of it.
+    if (t.ended) [[unlikely]] last = c.tail_.load(std::memory_order_relaxed);
   }
   ring.running.store(nullptr, std::memory_order_relaxed);
 }

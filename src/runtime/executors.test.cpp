@@ -145,25 +145,6 @@ TEST_CASE("work handed from one executor to another and back arrives each time")
   CHECK(left == 0);
 }
 
-TEST_CASE("a runnable is not held up by its submitter, who goes on and on") {
-  auto rt = make_threaded_runtime();
-  auto ex = rt->make_executor({.threads = 2});
-  std::atomic<bool> stop{false};
-  latch done(*rt, 1);
-  job other([&] {
-    stop.store(true);
-    done.down();
-  });
-  job busy([&] {
-    ex->submit(other);  // it goes to this worker's own slot
-    while (!stop.load()) {
-    }
-  });
-  ex->submit(busy);
-  done.wait();
-  CHECK(stop.load());
-}
-
 TEST_CASE("an executor that goes runs what is queued, and what that submits") {
   auto rt = make_threaded_runtime();
   for (auto kind : kinds) {
