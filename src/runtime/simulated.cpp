@@ -93,13 +93,14 @@ class simulated_serial final : public serial_executor, runnable {
   explicit simulated_serial(std::unique_ptr<executor> on)
       : runnable(&run_one),
         on_(std::move(on)) {}
+  // What was posted runs first; a turn that is still queued then finds nothing.
   ~simulated_serial() override {
-    on_.reset();
     while (!jobs_.empty()) {
       auto job = std::move(jobs_.front());
       jobs_.pop_front();
       job();
     }
+    on_.reset();
   }
   void post(std::move_only_function<void()> job) override {
     jobs_.push_back(std::move(job));
@@ -110,6 +111,7 @@ class simulated_serial final : public serial_executor, runnable {
   static void run_one(runnable& r) noexcept {
     auto& self = static_cast<simulated_serial&>(r);
     self.queued_ = false;
+    if (self.jobs_.empty()) return;
     auto job = std::move(self.jobs_.front());
     self.jobs_.pop_front();
     if (!self.jobs_.empty()) {
