@@ -29,7 +29,8 @@ class latch {
  public:
   latch(runtime& rt, std::uint32_t count) : rt_(rt), left_(count) {}
   void down() {
-    if (left_.fetch_sub(1) == 1) rt_.wake(left_);
+    runtime& rt = rt_;  // the waiter may be gone, and the latch with it, once it has counted
+    if (left_.fetch_sub(1) == 1) rt.wake(left_);
   }
   void wait() {
     for (std::uint32_t n = left_.load(); n != 0; n = left_.load())
@@ -143,6 +144,27 @@ TEST_CASE("work handed from one executor to another and back arrives each time")
   a->submit(*ping);
   done.wait();
   CHECK(left == 0);
+}
+
+TEST_CASE("a runnable is not held up by its submitter, who goes on and on") {
+  auto rt = make_threaded_runtime();
+  std::atomic<bool> stop{false};
+  latch done(*rt, 1);
+  executor* at = nullptr;
+  job other([&] {
+    stop.store(true);
+    done.down();
+  });
+  job busy([&] {
+    at->submit(other);  // it goes to this worker's own slot
+    while (!stop.load()) {
+    }
+  });
+  auto ex = rt->make_executor({.threads = 2});  // it ends first, and waits for both jobs
+  at = ex.get();
+  ex->submit(busy);
+  done.wait();
+  CHECK(stop.load());
 }
 
 TEST_CASE("an executor that goes runs what is queued, and what that submits") {

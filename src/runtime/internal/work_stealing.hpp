@@ -29,7 +29,7 @@ struct alignas(128) worker final : worker_front {
   /// Counts the runnables taken; a rescuer that sees the same value twice knows that this worker is
   /// held up.
   std::atomic<std::uint64_t> turns{0};
-  std::atomic<bool> busy{false};
+  std::atomic<bool> busy{true};  // false only while it looks for work: see idle()
 
   alignas(128) std::atomic<std::uint32_t> head{0};  // taken by CAS: by the owner and by thieves
   alignas(128) std::atomic<std::uint32_t> tail{0};  // moved by the owner alone
