@@ -113,6 +113,14 @@ class actor : public detail::actor_base {
   ~actor() = default;
 
   [[nodiscard]] ref self() noexcept { return ref::assume(this->ctx().self()); }
+
+  /// As `ctx().become(b)`. A behaviour that handles a message outside this actor's list, which
+  /// nobody could send, does not compile.
+  template <class S, class... Hs>
+  void become(behavior_of<S, Hs...> b) {
+    detail::check_become<protocol>(typename behavior_of<S, Hs...>::messages());
+    this->ctx().become(std::move(b));
+  }
 };
 
 }  // namespace odeon

@@ -24,29 +24,32 @@ namespace odeon {
 namespace detail {
 
 template <class F>
-struct second_parameter : second_parameter<decltype(&F::operator())> {};
-template <class C, class R, class S, class M, class... Rest>
-struct second_parameter<R (C::*)(S, M, Rest...) const> {
+struct second_parameter {};
+template <class F>
+  requires requires { &F::operator(); }
+struct second_parameter<F> : second_parameter<decltype(&F::operator())> {};
+template <class C, class R, class S, class M, class... Rest, bool N>
+struct second_parameter<R (C::*)(S, M, Rest...) const noexcept(N)> {
   using type = std::remove_cvref_t<M>;
   using as_written = M;
+  using state = S;
 };
-template <class C, class R, class S, class M, class... Rest>
-struct second_parameter<R (C::*)(S, M, Rest...)> {
+template <class C, class R, class S, class M, class... Rest, bool N>
+struct second_parameter<R (C::*)(S, M, Rest...) noexcept(N)> {
   using type = std::remove_cvref_t<M>;
   using as_written = M;
+  using state = S;
 };
 
 template <class F>
-concept has_one_call = requires { &F::operator(); };
+concept names_its_message = requires { typename second_parameter<F>::type; };
 
-template <class F>
-consteval bool check_behavior_handler() {
-  static_assert(
-      has_one_call<F>,
-      "odeon: a handler of a behavior is a lambda whose second parameter names the message, "
-      "without auto: [](int& state, increment m) { … }");
-  return true;
-}
+template <class Handler>
+inline constexpr bool is_behavior_handler = names_its_message<Handler>;
+template <class State>
+inline constexpr bool is_behavior_state = std::is_copy_constructible_v<State>;
+template <class Handler>
+inline constexpr bool can_be_copied = std::is_copy_constructible_v<Handler>;
 
 template <class F>
 using handled_message = typename second_parameter<F>::type;
@@ -140,6 +143,35 @@ class behavior_actor final : public ref_for<behavior_messages<State, Hs...>>::ba
   using behavior_object<State, Hs...>::on;
 };
 
+template <class State, class Handler>
+concept takes_state = requires { typename second_parameter<Handler>::state; } &&
+                      std::is_convertible_v<State&, typename second_parameter<Handler>::state>;
+template <class Handler, class State>
+inline constexpr bool handles_with_state = takes_state<State, Handler>;
+
+/// What `behavior` asks of its state and handlers.
+template <class State, class... Hs>
+consteval bool check_behavior() {
+  static_assert(sizeof...(Hs) > 0, "odeon: a behavior has at least one handler");
+  static_assert((is_behavior_handler<Hs> && ...),
+                "odeon: a handler of a behavior is a lambda that takes the state and then names "
+                "the message, without auto: [](int& state, increment m) { … }");
+  if constexpr ((is_behavior_handler<Hs> && ...)) {
+    static_assert((handles_with_state<Hs, State> && ...),
+                  "odeon: a handler of this behavior does not take its state first: "
+                  "[](state_type& state, message m) { … }");
+    static_assert(are_distinct<handled_message<Hs>...>,
+                  "odeon: this behavior has two handlers for one message: keep one");
+    static_assert(is_behavior_state<State>,
+                  "odeon: the state of a behavior is copied for each instance: hold its unique "
+                  "part by std::shared_ptr");
+    static_assert((can_be_copied<Hs> && ...),
+                  "odeon: the handlers of a behavior are copied for each instance: capture a "
+                  "std::shared_ptr in place of what cannot be copied");
+  }
+  return true;
+}
+
 }  // namespace detail
 
 /// A state and its handlers. Made by `behavior`.
@@ -154,9 +186,8 @@ struct behavior_of {
 
 /// For `spawn` and `context::become`.
 template <class State, class... Hs>
+  requires(detail::check_behavior<State, Hs...>())
 [[nodiscard]] behavior_of<State, Hs...> behavior(State state, Hs... handlers) {
-  static_assert(sizeof...(Hs) > 0, "odeon: a behavior has at least one handler");
-  static_assert((detail::check_behavior_handler<Hs>() && ...));
   return {std::move(state), {std::move(handlers)...}};
 }
 

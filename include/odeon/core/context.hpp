@@ -1,6 +1,7 @@
 #pragma once
 
 #include <odeon/core/actor_ref.hpp>
+#include <odeon/core/detail/check_spawn.hpp>
 #include <odeon/core/detail/dispatch.hpp>
 #include <odeon/core/log.hpp>
 #include <odeon/core/signals.hpp>
@@ -30,10 +31,7 @@ cell* spawn_cell(system_anchor& system, const spawn_request& request);
 
 template <class A, class... Args>
 auto spawn_with(system_anchor& system, cell* parent, spawn_options* options, Args&&... args) {
-  static_assert(
-      std::is_constructible_v<A, const std::decay_t<Args>&...>,
-      "odeon: the actor cannot be constructed from these arguments: they are kept for restarts, "
-      "and each instance is made from them as const references");
+  check_spawn<A, std::decay_t<Args>...>();
   using cls = class_of<A, Args...>;
   spawn_request request{&cls::value, options, parent};
   typename cls::kept kept(std::forward<Args>(args)...);
@@ -167,23 +165,22 @@ class context {
   // -- time ---------------------------------------------------------------------------------------
 
   /// Sends `msg` to this actor after `d`. Resolution 1 ms.
-  template <message M>
+  template <class M>
   timer send_after(duration d, M msg) {
+    detail::check_message<M>();
     return schedule(std::move(msg), nullptr, d, duration(0), false);
   }
   /// At a fixed rate: the n-th at `initial + n · interval` after now, however late the ones before
   /// were.
-  template <message M>
+  template <class M>
   timer send_every(duration initial, duration interval, M msg) {
-    static_assert(std::copy_constructible<M>,
-                  "odeon: a message that is sent repeatedly must be copyable");
+    detail::check_repeated<M>();
     return schedule(std::move(msg), &copy<M>, initial, interval, true);
   }
   /// With a fixed delay: the next one `delay` after the one before was sent.
-  template <message M>
+  template <class M>
   timer send_with_delay(duration initial, duration delay, M msg) {
-    static_assert(std::copy_constructible<M>,
-                  "odeon: a message that is sent repeatedly must be copyable");
+    detail::check_repeated<M>();
     return schedule(std::move(msg), &copy<M>, initial, delay, false);
   }
   /// `odeon::receive_timeout` comes each time no message was taken for `d`. Zero: no more.
@@ -195,10 +192,12 @@ class context {
   /// `map(result<T>)`.
   template <class T, class Map>
   void pipe_to_self(task<T> work, Map map) {
+    detail::check_map<T, Map>();
     branch(piped(std::move(work), std::move(map), self()));
   }
   template <class T, class Map>
   void pipe_to_self(future<T> f, Map map) {
+    detail::check_map<T, Map>();
     branch(piped_future(std::move(f), std::move(map), self()));
   }
 

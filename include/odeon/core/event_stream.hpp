@@ -61,8 +61,8 @@ class event_stream {
   /// Events of type `E` become messages to `ref`, until it stops or `unsubscribe`.
   template <message E, class... Ms>
   void subscribe(const actor_ref<Ms...>& ref) {
-    static_assert(message_list<Ms...>::template contains<E>,
-                  "odeon: the subscriber does not accept this event: add it to its protocol");
+    static_assert(detail::accepts<message_list<Ms...>, E>,
+                  "odeon: the subscriber does not accept this event: add it to the actor's list");
     any_ref to = ref;
     detail::subscribe_event(
         *hub_, detail::message_type_of<E>,

@@ -9,6 +9,8 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 /// @file What happens to an actor whose handler or hook lets an exception out.
@@ -45,10 +47,36 @@ struct failure {
   std::string_view where;    ///< "handler", or the hook's name
 };
 
+namespace detail {
+template <class Given>
+inline constexpr bool is_a_decision = false;
+}
+
 /// One line of a decider. Made by `on<E>`.
 struct decision {
   bool (*matches)(const std::exception_ptr&);
   directive what;
+
+  decision(bool (*m)(const std::exception_ptr&), directive d) noexcept : matches(m), what(d) {}
+  /// For the compiler's message alone.
+  template <class F>
+  decision(const F&) {
+    static_assert(detail::is_a_decision<F>,
+                  "odeon: a decider is no function but a list by exception type: "
+                  ".decider = {odeon::on<my_error>(odeon::directive::resume)}");
+  }
+};
+
+/// The first that matches counts.
+struct decision_list : std::vector<decision> {
+  decision_list() = default;
+  decision_list(std::initializer_list<decision> list) : vector(list) {}
+  decision_list(std::vector<decision> list) noexcept : vector(std::move(list)) {}
+  /// For the compiler's message alone.
+  template <class F>
+    requires std::is_invocable_v<F&, const std::exception_ptr&> ||
+             std::is_invocable_v<F&, const std::exception&>
+  decision_list(const F& f) : decision_list{decision(f)} {}
 };
 
 /// `directive` for exceptions of type `E` and those derived from it.
@@ -76,7 +104,7 @@ struct backoff_options {
 };
 
 struct supervision {
-  std::vector<decision> decider = {};        ///< the first that matches counts
+  decision_list decider = {};                ///< the first that matches counts
   directive otherwise = directive::restart;  ///< for exceptions that none matches
   odeon::scope scope = odeon::scope::one_for_one;
   unsigned max_retries = 3;  ///< restarts within `within`; the failure after them stops it

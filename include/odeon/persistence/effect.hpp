@@ -4,6 +4,7 @@
 
 #include <any>
 #include <concepts>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -16,6 +17,9 @@ namespace odeon {
 template <class... Es>
 struct events {
   using variant = std::variant<Es...>;
+  template <class E>
+  static constexpr bool contains = (std::same_as<E, Es> || ...);
+  static constexpr std::size_t size = sizeof...(Es);
 };
 
 /// What a command handler of an event-sourced actor asks for: made by `persist`, `persist_all`,

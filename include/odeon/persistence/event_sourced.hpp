@@ -90,12 +90,47 @@ class event_sourced_core {
 
 [[noreturn]] void throw_wrong_reply(std::string_view given, std::string_view wanted);
 
+// The requirements as the compiler prints them.
+template <class List>
+inline constexpr bool is_events_list = false;
+template <class... Es>
+inline constexpr bool is_events_list<events<Es...>> = are_distinct<Es...>;
+template <class State>
+inline constexpr bool has_default = std::is_default_constructible_v<State>;
+template <class Events, class Event>
+inline constexpr bool lists = Events::template contains<Event>;
+template <class Actor, class State, class Event>
+inline constexpr bool applies = requires(State& s, const Event& e) { Actor::apply(s, e); };
+
+/// What an event-sourced class owes each of its events, and its state.
+template <class A, class State, class... Es>
+consteval void check_events(events<Es...>) {
+  (
+      [] {
+        ODEON_CHECK((applies<A, State, Es>),
+                    (concat("odeon: the event-sourced actor '") + named<A> +
+                     "' does not apply its event '" + named<Es> +
+                     "': add a public static void apply(state&, const event&)"),
+                    "odeon: an event-sourced actor does not apply one of its events: add a public "
+                    "static void apply(state&, const event&)");
+      }(),
+      ...);
+  (wire::require_decodable<Es>(), ...);
+  wire::require_decodable<State>();
+}
+
 }  // namespace detail
 
 /// See the file's head. `State` is default-constructible and, for snapshots, encodable by `wire`;
 /// so are the events.
 template <class State, class Events, class... Ms>
 class event_sourced : public actor<Ms...> {
+  static_assert(detail::is_events_list<Events>,
+                "odeon: the second argument of event_sourced is the list of its events, each once: "
+                "event_sourced<state, odeon::events<deposited, withdrawn>, deposit, withdraw>");
+  static_assert(detail::has_default<State>,
+                "odeon: the state of an event-sourced actor begins as State{}: give it a default "
+                "constructor");
   using event = typename Events::variant;
 
  public:
@@ -123,6 +158,11 @@ class event_sourced : public actor<Ms...> {
     if constexpr (requires { self.recovery_completed(); }) self.recovery_completed();
   }
 
+  /// For `spawn`.
+  template <class A>
+  static consteval void check_class() {
+    detail::check_events<A, State>(Events());
+  }
   /// For the runtime: carries an effect out.
   template <class Self, class R>
   task<void> perform(this Self& self, effect e, reply_to<R> to) {
@@ -185,6 +225,7 @@ class event_sourced : public actor<Ms...> {
   /// Commits one event.
   template <class E>
   [[nodiscard]] effect persist(E e) {
+    check_event<E>();
     effect out;
     out.events_.emplace_back(std::move(e));
     return out;
@@ -192,6 +233,7 @@ class event_sourced : public actor<Ms...> {
   /// Commits several, all or none.
   template <class... Es>
   [[nodiscard]] effect persist_all(Es... es) {
+    (check_event<Es>(), ...);
     effect out;
     out.events_.reserve(sizeof...(Es));
     (out.events_.emplace_back(std::move(es)), ...);
@@ -220,6 +262,15 @@ class event_sourced : public actor<Ms...> {
   [[nodiscard]] effect unhandled() { return reply(errc::unhandled); }
 
  private:
+  template <class E>
+  static consteval void check_event() {
+    ODEON_CHECK((detail::lists<Events, E>),
+                (detail::concat("odeon: '") + detail::named<E> +
+                 "' is none of this actor's events: add it to odeon::events<…>, and an apply for "
+                 "it"),
+                "odeon: this is none of the actor's events: add it to odeon::events<…>, and an "
+                "apply for it");
+  }
   template <class Self, class... Es>
   static result<void> read_event(State& s, const event_view& e, std::variant<Es...>*) {
     result<void> out = fail(errc::unknown_manifest, "no event of this actor has the manifest " +

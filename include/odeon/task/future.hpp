@@ -147,8 +147,11 @@ class [[nodiscard("dropping a future cancels what it waits for")]] future
   /// Calls `f(result<T>)` when it is there: inside an actor on its turn, else on the completing
   /// thread, where `f` must be short. An exception of `f` fails the actor; outside of actors it
   /// terminates the program.
-  template <std::invocable<odeon::result<T>> F>
+  template <class F>
   void then(F f) && {
+    static_assert(
+        std::invocable<F, odeon::result<T>>,
+        "odeon: then takes a function of odeon::result<T>, T being what the future gives");
     runtime& rt = *this->state_->home();
     detail::branch_here(call_then(std::move(*this), std::move(f)), rt);
   }

@@ -22,6 +22,16 @@ namespace odeon {
 
 namespace detail {
 
+template <class A>
+concept can_be_awaited = requires(A&& a) { static_cast<A&&>(a).operator co_await(); } ||
+                         requires(A&& a) { operator co_await(static_cast<A&&>(a)); } ||
+                         requires(A&& a) { a.await_ready(); };
+// As the compiler prints them.
+template <class Operand>
+inline constexpr bool is_awaitable = can_be_awaited<Operand>;
+template <class Returned, class Result>
+inline constexpr bool becomes = std::is_constructible_v<Result, Returned>;
+
 class task_promise_base {
  public:
   static void* operator new(std::size_t bytes) { return frame_alloc(bytes); }
@@ -38,6 +48,24 @@ class task_promise_base {
     void await_resume() noexcept {}
   };
   final_awaiter final_suspend() noexcept { return {}; }
+
+  template <can_be_awaited A>
+  A&& await_transform(A&& a) noexcept {
+    return static_cast<A&&>(a);
+  }
+  /// For the compiler's message alone.
+  template <class A>
+  auto await_transform(A&&) {
+    if constexpr (can_be_awaited<std::remove_cvref_t<A>>)
+      static_assert(is_awaitable<A>,
+                    "odeon: a task or future is awaited once, and given away for it: co_await "
+                    "std::move(x)");
+    else
+      static_assert(is_awaitable<A>,
+                    "odeon: this cannot be awaited: co_await takes a task, a future "
+                    "(ref.ask<request>()) or odeon::sleep(10ms)");
+    return std::suspend_never();
+  }
 
   [[nodiscard]] task_driver* driver() const noexcept { return driver_; }
   void set_driver(task_driver* driver) noexcept { driver_ = driver; }
@@ -57,6 +85,13 @@ class task_promise : public task_promise_base {
     requires std::is_constructible_v<T, U&&>
   void return_value(U&& value) {
     result_.template emplace<1>(std::forward<U>(value));
+  }
+  /// For the compiler's message alone.
+  template <class U>
+  void return_value(U&&) {
+    static_assert(becomes<U, T>,
+                  "odeon: what co_return gives is not the result of this task<T>: "
+                  "return a T, or something that a T is made from");
   }
   T take() {
     if (result_.index() == 2) std::rethrow_exception(std::get<2>(result_));

@@ -1,9 +1,8 @@
 #pragma once
 
 #include <odeon/core/detail/cell.hpp>
-#include <odeon/core/detail/checks.hpp>
+#include <odeon/core/detail/handler_forms.hpp>
 #include <odeon/core/events.hpp>
-#include <odeon/core/reply_to.hpp>
 
 #include <array>
 #include <bit>
@@ -16,15 +15,6 @@
 /// @file From an actor's class to its table of handlers, at compile time.
 
 namespace odeon::detail {
-
-template <class T>
-inline constexpr bool is_expected = false;
-template <class T, class E>
-inline constexpr bool is_expected<std::expected<T, E>> = true;
-
-/// The right end of a `replies_to` (core/request_stream.hpp), made of the message's ask.
-template <class R>
-struct replies_to_access;
 
 /// A started coroutine handler, or a hook, or work beside the mailbox. See
 /// src/core/internal/execution.hpp.
@@ -63,6 +53,10 @@ void settle(ask_state_base* ask, T&& value) {
 /// Takes the ask out of an envelope: who holds it settles it.
 inline ask_state_base* take_ask(envelope& e) noexcept {
   ask_state_base* s = e.ask();
+  if (!s) return nullptr;
+  // From here on `from` names the asker: the ask may be gone when someone looks at it.
+  e.from = s->asker;
+  e.generation = s->asker_generation;
   e.flags &= static_cast<std::uint8_t>(~envelope::is_ask);
   return s;
 }
@@ -105,86 +99,13 @@ inline constexpr coroutine_finish finish_with{[](std::coroutine_handle<> root,
   }
 }};
 
-// -- which form a handler has ---------------------------------------------------------------------
-
-template <class A, class M>
-concept handles_plain = requires(A& a, M&& m) { a.on(std::move(m)); };
-template <class A, class M>
-concept handles_with_context = requires(A& a, M&& m, context& c) { a.on(std::move(m), c); };
-template <class A, class M>
-concept handles_later = request<M> && requires(A& a, M&& m, reply_to<reply_t<M>> r) {
-  a.on(std::move(m), std::move(r));
-};
-template <class A, class M>
-concept handles_later_with_context =
-    request<M> && requires(A& a, M&& m, reply_to<reply_t<M>> r, context& c) {
-      a.on(std::move(m), std::move(r), c);
-    };
-template <class A, class M>
-concept handles_stream = stream_request<M> && requires(A& a, M&& m, replies_to_access<M> r) {
-  a.on(std::move(m), r.make());
-};
-template <class A, class M>
-concept handles_stream_with_context =
-    stream_request<M> &&
-    requires(A& a, M&& m, replies_to_access<M> r, context& c) { a.on(std::move(m), r.make(), c); };
-
-template <class A, class M>
-concept handles =
-    handles_plain<A, M> || handles_with_context<A, M> || handles_later<A, M> ||
-    handles_later_with_context<A, M> || handles_stream<A, M> || handles_stream_with_context<A, M>;
-
-// Deduction against a set of overloads succeeds when exactly one of them has the form asked for.
-template <class M, class A, class R>
-void takes_const_ref(R (A::*)(const M&));
-template <class M, class A, class R>
-void takes_const_ref(R (A::*)(const M&) const);
-template <class M, class A, class R>
-void takes_const_ref(R (A::*)(const M&, context&));
-template <class M, class A, class R>
-void takes_const_ref(R (A::*)(const M&, reply_to<reply_t<M>>));
-template <class M, class A, class R>
-void takes_const_ref(R (A::*)(const M&, reply_to<reply_t<M>>, context&));
-
-/// Whether the handler leaves the payload as it is: it takes `const M&`, or copying is moving. Then
-/// the message in hand can be stashed and forwarded without giving it back.
-template <class A, class M>
-inline constexpr bool leaves_payload =
-    std::is_trivially_copyable_v<M> || requires { takes_const_ref<M>(&A::on); } ||
-    requires { requires A::template looks_only<M>; };
-
-template <class R, class V>
-inline constexpr bool reply_matches = [] {
-  if constexpr (std::is_void_v<R>)
-    return true;
-  else if constexpr (std::is_void_v<V>)
-    return false;
-  else
-    return std::is_convertible_v<V, R> || std::is_constructible_v<R, V>;
-}();
-
-template <class V>
-struct unwrapped {
-  using type = V;
-};
-template <class T>
-struct unwrapped<task<T>> : unwrapped<T> {};
-template <class T, class E>
-struct unwrapped<std::expected<T, E>> {
-  using type = T;
-};
+// -- what a handler's return makes of the ask -----------------------------------------------------
 
 /// What is left of a call once its arguments are known.
 template <class A, class M, class Call>
 void finish_call(turn& t, envelope& e, Call&& call) {
   using V = decltype(call());
   using R = reply_t<M>;
-  ODEON_CHECK((reply_matches<R, typename unwrapped<V>::type> ||
-               requires { typename V::persistent_effect_tag; }),
-              (concat("odeon: the handler on(") + named<M> + ") of '" + named<A> + "' returns '" +
-               named<typename unwrapped<V>::type> + "', but the message's reply type is '" +
-               named<R> + "'"),
-              "odeon: this handler returns another type than the message's reply");
   if constexpr (is_task<V>) {
     auto work = call();
     auto h = work.release();
@@ -270,15 +191,6 @@ void invoke_handler(turn& t, void* object, envelope& e) {
 // -- the table ------------------------------------------------------------------------------------
 
 template <class A, class M>
-consteval void check_handler() {
-  check_message<M>();
-  ODEON_CHECK((handles<A, M>),
-              (concat("odeon: '") + named<A> + "' lists the message '" + named<M> +
-               "' in its protocol but has no public handler on(" + named<M> + ") for it"),
-              "odeon: an actor lists a message in its protocol but has no public handler for it");
-}
-
-template <class A, class M>
 constexpr void add_handler(handler_entry* places, std::uint32_t mask) {
   std::uint32_t i = static_cast<std::uint32_t>(message_type_of<M>.hash) & mask;
   while (places[i].type) i = (i + 1) & mask;
@@ -293,7 +205,7 @@ struct table_of<A, message_list<Ms...>> {
   static constexpr std::size_t size = std::bit_ceil(2 * (sizeof...(Ms) + 4) + 1);
   static constexpr std::uint32_t mask = size - 1;
   static constexpr auto places = [] {
-    (check_handler<A, Ms>(), ...);
+    check_protocol<A, Ms...>();
     std::array<handler_entry, size> out{};
     (
         [&] {
@@ -303,8 +215,12 @@ struct table_of<A, message_list<Ms...>> {
     [&]<class... Ss>(message_list<Ss...>) {
       (
           [&] {
-            if constexpr (!message_list<Ms...>::template contains<Ss> && handles<A, Ss>)
+            if constexpr (message_list<Ms...>::template contains<Ss>) {
+            } else if constexpr (handles<A, Ss>) {
               add_handler<A, Ss>(out.data(), mask);
+            } else {
+              check_no_handler<A, Ss>();
+            }
           }(),
           ...);
     }(message_list<terminated, exit_signal, receive_timeout, unhandled>());
@@ -349,11 +265,9 @@ struct class_of {
       sizeof...(Args) == 0 ? 0 : align_up(sizeof(A), alignof(kept));
   static constexpr std::size_t size = sizeof...(Args) == 0 ? sizeof(A) : args_offset + sizeof(kept);
 
-  static_assert(alignof(A) <= pool_granule, "odeon: an actor is aligned to 64 bytes at most");
-  static_assert(
-      (std::is_copy_constructible_v<std::decay_t<Args>> && ...),
-      "odeon: constructor arguments are kept for restarts, so they must be copyable: pass a "
-      "std::shared_ptr in place of a move-only one");
+  static_assert(alignof(A) <= pool_granule,
+                "odeon: an actor is aligned to 64 bytes at most: hold the part that needs more by "
+                "std::unique_ptr");
 
   static void construct(void* object, [[maybe_unused]] void* args) {
     if constexpr (sizeof...(Args) == 0) {

@@ -1,0 +1,23 @@
+// A handler of a signal takes it by non-const reference, and would never be called.
+#include <odeon/core/actor_system.hpp>
+
+struct greet {
+  std::string name;
+};
+struct get_count {
+  using reply = int;
+};
+
+class greeter : public odeon::actor<greet, get_count> {
+ public:
+  void on(greet) {}
+#ifdef ODEON_FIXED
+  int on(get_count) { return 0; }
+  void on(const odeon::terminated&) {}
+#else
+  int on(get_count) { return 0; }
+  void on(odeon::terminated&) {}
+#endif
+};
+
+void use(odeon::actor_system& system) { system.spawn<greeter>(); }  // mistake
