@@ -13,7 +13,6 @@ class greeter : public odeon::actor<greet, get_count> {
   void on(greet) {}
 #ifdef ODEON_FIXED
   int on(get_count) { return 0; }
-#else
 #endif
 };
 
