@@ -108,12 +108,22 @@ struct partial {
   std::optional<error> why;
 };
 
+/// The materialised value of the sink, which stands last.
+template <class R>
+R of_sink(R r) {
+  return r;
+}
+template <class... Rs>
+auto of_sink(std::tuple<Rs...> rs) {
+  return std::get<sizeof...(Rs) - 1>(std::move(rs));
+}
+
 template <class S>
 auto run_partial(testkit::kit& k, S source) {
   auto got = std::make_shared<std::vector<element_t<S>>>();
-  auto done = (std::move(source) |
-               to(sink::foreach ([got](element_t<S> v) { got->push_back(std::move(v)); })))
-                  .run(k.system())
+  auto done = of_sink((std::move(source) |
+                       to(sink::foreach ([got](element_t<S> v) { got->push_back(std::move(v)); })))
+                          .run(k.system()))
                   .result();
   partial<element_t<S>> out{*got, {}};
   if (!done) out.why = done.error();
@@ -121,7 +131,7 @@ auto run_partial(testkit::kit& k, S source) {
 }
 template <class S>
 auto run_all(testkit::kit& k, S source) {
-  return (std::move(source) | to(sink::collect())).run(k.system()).get();
+  return of_sink((std::move(source) | to(sink::collect())).run(k.system())).get();
 }
 
 /// How far demand may run ahead of what a model needs: in elements.

@@ -166,8 +166,9 @@ class island {
     else
       reset_ = nullptr;
   }
-  /// Whether the exception in flight left a user's function; forgets it. `restart`: the stage's
-  /// state is to be as at its beginning.
+  /// Whether the exception in flight left a user's function.
+  [[nodiscard]] bool has_thrown() const noexcept { return threw_; }
+  /// The same, and forgets it. `restart_thrower`: the stage's state is to be as at its beginning.
   [[nodiscard]] bool take_thrown() noexcept { return std::exchange(threw_, false); }
   void restart_thrower() {
     if (reset_) reset_(thrower_);

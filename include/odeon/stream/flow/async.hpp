@@ -171,10 +171,7 @@ class async_stage_base {
       if (p.has_ended()) up_over_ = true;
       return p;
     } catch (...) {
-      if (in.take_thrown()) {
-        in.user_code_threw(up_);
-        throw;
-      }
+      if (in.has_thrown()) throw;
       why_ = std::current_exception();
       up_over_ = true;
       return ended;
