@@ -1,6 +1,7 @@
 // Bytes: frames, files, and sources that begin anew.
 
 #include "common.test.hpp"
+#include <odeon/stream/bidi.hpp>
 #include <odeon/stream/file.hpp>
 #include <odeon/stream/framing.hpp>
 #include <odeon/stream/restart.hpp>
@@ -119,6 +120,22 @@ TEST_CASE("a length beyond the bound is refused before its bytes come, cut frame
       run_partial(k, source::from({std::string(300, 'x')}) | framing::length_prefix(1000, 1));
   CHECK(*long_one.why == errc::limit_exceeded);
   CHECK_THROWS_AS((void)framing::length_field(9, 9), actor_error);
+}
+
+TEST_CASE("layers of flows in both directions undo each other") {
+  testkit::kit k;
+  const auto frames = bidi_flow(framing::length_prefix(100), framing::length_field(100));
+  const auto numbers = bidi_flow(map([](int x) { return std::to_string(x); }),
+                                 map([](const std::string& s) { return std::stoi(s); }));
+  // The wire gives each byte by itself.
+  const auto wire = map_concat([](const std::string& s) {
+    strings out;
+    for (char c : s) out.emplace_back(1, c);
+    return out;
+  });
+  check_laws(numbers.atop(frames).join(wire), [](std::vector<int> v) { return v; });
+  CHECK(run_all(k, source::from({std::string("7")}) |
+                       numbers.reversed().join(map([](int x) { return x + 1; }))) == strings{"8"});
 }
 
 TEST_CASE("a file is written and read back, by virtual and by real threads") {

@@ -146,7 +146,7 @@ TEST_CASE("queues work between real threads") {
 
 TEST_CASE("an actor source gives what its actor is told, and ends with it") {
   testkit::kit k;
-  auto [ref, all] = (source::actor<int>(4) | to(sink::collect())).run(k.system());
+  auto [ref, all] = (source::from_actor<int>(4) | to(sink::collect())).run(k.system());
   for (int i = 0; i < 10; ++i) ref.tell<stream_element<int>>(i);
   CHECK(ref.ask<stream_element<int>>(10).get() == offer_result::enqueued);
   ref.tell<stream_complete>();
@@ -157,10 +157,10 @@ TEST_CASE("an actor source gives what its actor is told, and ends with it") {
 
 TEST_CASE("an actor source fails when its actor says so or is stopped") {
   testkit::kit k;
-  auto [a, x] = (source::actor<int>(4) | to(sink::collect())).run(k.system());
+  auto [a, x] = (source::from_actor<int>(4) | to(sink::collect())).run(k.system());
   a.tell<stream_fail>(error(errc::refused, "bad"));
   CHECK(x.result().error() == errc::refused);
-  auto [b, y] = (source::actor<int>(4) | to(sink::collect())).run(k.system());
+  auto [b, y] = (source::from_actor<int>(4) | to(sink::collect())).run(k.system());
   k.system().stop(b);
   CHECK(y.result().error() == errc::actor_stopped);
 }

@@ -46,6 +46,14 @@ TEST_CASE("supervised resume keeps the state of the stage that threw, restart do
         ints{0, 1, 3, 7});
   CHECK(run_all(k, source::from({1, 2, 3, 4}) | scan(0, sum) | supervised(directive::restart)) ==
         ints{0, 1, 3, 4});
+  CHECK(run_all(k, source::from({1, 2, 3, 4}) | fold(0, sum) | supervised(directive::resume)) ==
+        ints{7});
+  CHECK(run_all(k, source::from({1, 2, 3, 4}) | fold(0, sum) | supervised(directive::restart)) ==
+        ints{4});
+  CHECK(run_all(k, source::from({1, 2, 3, 4}) | reduce(sum) | supervised(directive::resume)) ==
+        ints{7});
+  CHECK(run_all(k, source::from({1, 2, 3, 4}) | reduce(sum) | supervised(directive::restart)) ==
+        ints{4});
   // Another stage's state stays.
   CHECK(run_all(k, source::from({1, 2, 3, 4}) | scan(0, std::plus{}) | map(no_threes) |
                        supervised(directive::restart)) == ints{1, 10});

@@ -8,7 +8,7 @@
 
 namespace odeon::stream {
 
-/// What `source::actor` accepts: an element (asked, it answers when there is room) …
+/// What `source::from_actor` accepts: an element (asked, it answers when there is room) …
 template <class T>
 struct stream_element {
   using reply = offer_result;
@@ -34,7 +34,7 @@ class intake_actor final : public odeon::actor<stream_element<T>, stream_complet
   void on(stream_fail f) { intake_->close(exception_of(std::move(f.why))); }
   void post_stop() {
     intake_->close(exception_of(error(
-        errc::actor_stopped, "the actor of source::actor was stopped: " + this->ctx().path())));
+        errc::actor_stopped, "the actor of source::from_actor was stopped: " + this->ctx().path())));
   }
 
  private:
@@ -82,7 +82,7 @@ namespace source {
 /// that is asked is answered when it has its place; one that is told waits in order as well, up to
 /// `queue_waiters_max`. The actor stops with the stream, and the stream fails when it is stopped.
 template <class T>
-[[nodiscard]] auto actor(std::size_t capacity, on_full what = on_full::wait) {
+[[nodiscard]] auto from_actor(std::size_t capacity, on_full what = on_full::wait) {
   return detail::actor_source<T>{capacity, what};
 }
 

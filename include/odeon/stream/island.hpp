@@ -166,6 +166,12 @@ class island {
     else
       reset_ = nullptr;
   }
+  /// Whether a `supervised` behind the stage may go on after an exception: then a stage keeps what
+  /// it would else move into a user's function.
+  [[nodiscard]] bool is_supervised() const noexcept { return supervised_; }
+  /// By `supervised`, around its calls. Returns what it was.
+  bool set_supervised(bool on) noexcept { return std::exchange(supervised_, on); }
+
   /// Whether the exception in flight left a user's function.
   [[nodiscard]] bool has_thrown() const noexcept { return threw_; }
   /// The same, and forgets it. `restart_thrower`: the stage's state is to be as at its beginning.
@@ -188,6 +194,7 @@ class island {
   std::uint32_t budget_ = 0;
   bool again_ = false;
   bool threw_ = false;
+  bool supervised_ = false;
   void* thrower_ = nullptr;
   void (*reset_)(void*) = nullptr;
   time_point due_ = time_point::max();

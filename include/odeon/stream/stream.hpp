@@ -4,6 +4,7 @@
 /// includes that part: each group of operators has its own header.
 
 #include <odeon/stream/actors.hpp>
+#include <odeon/stream/bidi.hpp>
 #include <odeon/stream/fan_out.hpp>
 #include <odeon/stream/file.hpp>
 #include <odeon/stream/flow/async.hpp>

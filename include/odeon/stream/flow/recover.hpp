@@ -29,6 +29,7 @@ class supervised_stage : public linear<Up> {
       : linear<Up>(std::move(up)),
         decide_(std::move(decide)) {}
   polled<value_type> next(island& in) {
+    const inside here(in);
     for (;;) {
       try {
         return this->up_.next(in);
@@ -38,6 +39,7 @@ class supervised_stage : public linear<Up> {
     }
   }
   void drive(island& in) {
+    const inside here(in);
     try {
       this->up_.drive(in);
     } catch (...) {
@@ -47,6 +49,13 @@ class supervised_stage : public linear<Up> {
   }
 
  private:
+  struct inside {
+    explicit inside(island& i) noexcept : in(i), before(i.set_supervised(true)) {}
+    inside(const inside&) = delete;
+    ~inside() { in.set_supervised(before); }
+    island& in;
+    bool before;
+  };
   bool goes_on(island& in) {
     if (!in.take_thrown()) return false;
     switch (decide_(std::current_exception())) {

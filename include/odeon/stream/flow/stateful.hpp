@@ -45,7 +45,7 @@ class scan_stage : public linear<Up> {
     }
     auto p = this->up_.next(in);
     if (!p) return p.template nothing<A>();
-    // On a copy: an element that fails leaves the state as it was.
+    // On a copy: an element that fails leaves the state as it was, and the state is given anyway.
     call_user(in, *this, [&] { state_ = std::invoke(f_, A(state_), std::move(*p)); });
     return state_;
   }
@@ -72,7 +72,10 @@ class fold_stage : public linear<Up> {
     while (!over_) {
       auto p = this->up_.next(in);
       if (p) {
-        call_user(in, *this, [&] { state_ = std::invoke(f_, A(state_), std::move(*p)); });
+        call_user(in, *this, [&] {
+          state_ =
+              std::invoke(f_, in.is_supervised() ? A(state_) : std::move(state_), std::move(*p));
+        });
       } else if (p.has_ended()) {
         over_ = true;
         return polled<A>(std::move(state_));
@@ -107,9 +110,18 @@ class reduce_stage : public linear<Up> {
           state_.emplace(std::move(*p));
         else
           call_user(in, *this, [&] {
-            auto old = std::move(*state_);
+            if constexpr (std::copy_constructible<value_type>) {
+              if (in.is_supervised()) {
+                value_type kept(*state_);
+                value_type made = std::invoke(f_, std::move(kept), std::move(*p));
+                state_.reset();
+                state_.emplace(std::move(made));
+                return;
+              }
+            }
+            value_type made = std::invoke(f_, std::move(*state_), std::move(*p));
             state_.reset();
-            state_.emplace(std::invoke(f_, std::move(old), std::move(*p)));
+            state_.emplace(std::move(made));
           });
       } else if (p.has_ended()) {
         over_ = true;
