@@ -1,6 +1,7 @@
 # ccache, lld, sanitizers and warnings of Odeon's own build. None of it reaches a user's targets.
 
 include_guard(GLOBAL)
+include(CheckCXXCompilerFlag)
 include(CheckLinkerFlag)
 
 # --- ccache -----------------------------------------------------------------------------------------------------
@@ -48,6 +49,12 @@ endif()
 
 # A function of a static library is never replaced at load time, so calls to it need no indirection.
 target_compile_options(odeon_build INTERFACE -fno-semantic-interposition -fvisibility-inlines-hidden)
+# Thread-local state is read several times a message: descriptors cost position-independent code one
+# instruction where the traditional dialect costs a call that clobbers all registers.
+check_cxx_compiler_flag(-mtls-dialect=gnu2 ODEON_HAS_TLS_DESCRIPTORS)
+if(ODEON_HAS_TLS_DESCRIPTORS)
+  target_compile_options(odeon_build INTERFACE -mtls-dialect=gnu2)
+endif()
 # Assertions and debug information name files from the root of the tree.
 target_compile_options(odeon_build INTERFACE -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 

@@ -72,6 +72,12 @@ void ask_state_base::begin(cell& to, const message_type& of, bool timed) noexcep
 void ask_state_base::set_timeout(duration d) noexcept {
   const turn* t = this_turn();
   note_timeout(t && t->call ? least(d, left_of(*t->call)) : d);
+  // Armed already, because the worker had other things to do since: from now on the new limit
+  // holds.
+  if (times_itself_ && due.load(std::memory_order_relaxed) != 0 && is_open()) {
+    stop_timer();
+    watch(*home());
+  }
 }
 
 runtime* ask_state_base::home() const noexcept { return system->rt; }

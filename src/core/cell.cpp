@@ -333,6 +333,72 @@ envelope* cell_access::take_aside(cell& c, cell_extension& x) noexcept {
   return x.mailbox ? x.mailbox->pop(c) : nullptr;
 }
 
+namespace {
+
+inline void record_hop(const cell& c, turn& t, const envelope& e, thread_state& here) noexcept {
+  if (here.next_id == 0) [[unlikely]]
+    number_this_thread();
+  t.hop = here.next_id++;
+  t.trace = e.trace;
+  hop_ring& ring = *here.ring;
+  const std::uint64_t n = ring.written.load(std::memory_order_relaxed);
+  hop_record& r = ring.hops[n % hop_ring::capacity];
+  r.id.store(t.hop, std::memory_order_relaxed);
+  r.cause.store(e.cause, std::memory_order_relaxed);
+  r.trace.store(e.trace, std::memory_order_relaxed);
+  r.actor.store(c.uid(), std::memory_order_relaxed);
+  r.type.store(e.type, std::memory_order_relaxed);
+  r.time.store(here.coarse_now, std::memory_order_relaxed);
+  // Release: a reader that sees the count sees the record, unless it was overwritten meanwhile; it
+  // checks for that.
+  ring.written.store(n + 1, std::memory_order_release);
+}
+
+}  // namespace
+
+void cell_access::handle(cell& c, turn& t, envelope& e) noexcept {
+  handle_here(c, t, e, this_thread_state);
+}
+
+// The way of a message from the queue to its handler; `here` is the thread's own.
+inline void cell_access::handle_here(cell& c, turn& t, envelope& e, thread_state& here) noexcept {
+  if ((e.flags & (envelope::is_ask | envelope::has_extra)) || t.ended) [[unlikely]] {
+    if (refuse(c, t, e)) return;
+  }
+  const handler_table* table = &c.class_->handlers;
+  void* object = c.object_;
+  auto* x = c.extension_.load(std::memory_order_relaxed);
+  if (x && !x->behaviors.empty()) [[unlikely]] {
+    table = x->behaviors.back().table;
+    object = x->behaviors.back().object;
+  }
+  record_hop(c, t, e, here);
+  const handler_entry* h = table->find(e.type);
+  if (!h) [[unlikely]] {
+    note_unhandled(c, t, e);
+    return;
+  }
+  if (x && x->idle) [[unlikely]]
+    x->idle->last = cell_access::core(c).rt.now();
+  t.current = &e;
+  t.call = e.ask();
+  try {
+    h->invoke(t, object, e);
+  } catch (...) {
+    handler_threw(c, t, e);
+    return;
+  }
+  t.current = nullptr;
+  t.call = nullptr;
+  if (t.orphan) [[unlikely]] {  // its exception was caught inside the handler
+    t.orphan->fail(errc::no_reply);
+    std::exchange(t.orphan, nullptr)->drop_ref();
+  }
+  if (e.flags & (envelope::kept | envelope::hollow)) [[unlikely]]
+    return;
+  destroy_payload(e);
+}
+
 void cell_access::run_turn(cell& c, turn& t) noexcept {
   system_core& core = cell_access::core(c);
   thread_state& here = this_thread_state;
@@ -342,7 +408,7 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
     here.coarse_now = 0;  // another system, perhaps another clock
   }
   hop_ring& ring = *here.ring;
-  if ((++here.turns & 15) == 0 || here.coarse_now == 0)
+  if ((++here.turns & 63) == 0 || here.coarse_now == 0) [[unlikely]]
     here.coarse_now = core.rt.now().time_since_epoch().count();
   core.watcher.wake();
   ring.running_gen.store(c.generation(), std::memory_order_relaxed);
@@ -422,6 +488,8 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
     }
     mailbox_node* next;
     while (!(next = tail->next.load(std::memory_order_acquire))) spin_until_linked(spins);
+    // The one after it comes from another core's cache, most likely, while this one is handled.
+    __builtin_prefetch(next->next.load(std::memory_order_relaxed), 1);
     retire(c, tail);
     c.tail_.store(next, std::memory_order_relaxed);
     --budget;
@@ -430,28 +498,12 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
       note_depth(c, x.behind + static_cast<std::size_t>(budget_per_turn - budget));
       x.mark = mark = nullptr;
     }
-    handle(c, t, *static_cast<envelope*>(next));
+    handle_here(c, t, *static_cast<envelope*>(next), here);
     // A failure may have ended the actor in there, and emptied the queue past what was seen of it.
-    if (t.ended) [[unlikely]] last = c.tail_.load(std::memory_order_relaxed);
+    if (t.ended) [[unlikely]]
+      last = c.tail_.load(std::memory_order_relaxed);
   }
   ring.running.store(nullptr, std::memory_order_relaxed);
-}
-
-void cell_access::record_hop(cell& c, turn& t, const envelope& e) noexcept {
-  t.hop = next_id();
-  t.trace = e.trace;
-  hop_ring& ring = *this_thread_state.ring;
-  const std::uint64_t n = ring.written.load(std::memory_order_relaxed);
-  hop_record& r = ring.hops[n % hop_ring::capacity];
-  r.id.store(t.hop, std::memory_order_relaxed);
-  r.cause.store(e.cause, std::memory_order_relaxed);
-  r.trace.store(e.trace, std::memory_order_relaxed);
-  r.actor.store(c.uid(), std::memory_order_relaxed);
-  r.type.store(e.type, std::memory_order_relaxed);
-  r.time.store(this_thread_state.coarse_now, std::memory_order_relaxed);
-  // Release: a reader that sees the count sees the record, unless it was overwritten meanwhile; it
-  // checks for that.
-  ring.written.store(n + 1, std::memory_order_release);
 }
 
 // Messages that are not to be handled any more. True: settled.
@@ -486,54 +538,21 @@ error handler_error(const cell& c, const std::exception_ptr& p, std::string_view
           what_of(p) + " (in " + c.path() + ", handling " + std::string(message) + ")"};
 }
 
-void cell_access::handle(cell& c, turn& t, envelope& e) noexcept {
-  if ((e.flags & (envelope::is_ask | envelope::has_extra)) || t.ended) [[unlikely]] {
-    if (refuse(c, t, e)) return;
-  }
-  const handler_table* table = &c.class_->handlers;
-  void* object = c.object_;
-  auto* x = c.extension_.load(std::memory_order_relaxed);
-  if (x && !x->behaviors.empty()) [[unlikely]] {
-    table = x->behaviors.back().table;
-    object = x->behaviors.back().object;
-  }
-  record_hop(c, t, e);
-  const handler_entry* h = table->find(e.type);
-  if (!h) [[unlikely]] {
-    note_unhandled(c, t, e);
-    return;
-  }
-  if (x && x->idle) [[unlikely]]
-    x->idle->last = cell_access::core(c).rt.now();
-  t.current = &e;
-  t.call = e.ask();
-  try {
-    h->invoke(t, object, e);
-  } catch (...) {
-    t.current = nullptr;
-    system_core& core = cell_access::core(c);
-    auto p = std::current_exception();
-    const std::string_view message = e.type->name;
-    ask_state_base* ask = take_ask(e);
-    if (!ask) ask = std::exchange(t.orphan, nullptr);
-    if (ask) {
-      ask->fail(handler_error(c, p, message));
-      ask->drop_ref();
-    }
-    core.lost(c, e, errc::handler_failed);
-    t.call = nullptr;
-    fail(c, t, std::move(p), message, "handler");
-    return;
-  }
+// In the handler's catch: the message is lost, its ask fails, and the actor with it.
+[[gnu::cold]] void cell_access::handler_threw(cell& c, turn& t, envelope& e) noexcept {
   t.current = nullptr;
-  t.call = nullptr;
-  if (t.orphan) [[unlikely]] {  // its exception was caught inside the handler
-    t.orphan->fail(errc::no_reply);
-    std::exchange(t.orphan, nullptr)->drop_ref();
+  auto p = std::current_exception();
+  const std::string_view message = e.type->name;
+  ask_state_base* ask = take_ask(e);
+  if (!ask) ask = std::exchange(t.orphan, nullptr);
+  const bool was_ask = ask;
+  if (ask) {
+    ask->fail(handler_error(c, p, message));
+    ask->drop_ref();
   }
-  if (e.flags & (envelope::kept | envelope::hollow)) [[unlikely]]
-    return;
-  destroy_payload(e);
+  core(c).lost(c, e, errc::handler_failed, was_ask);
+  t.call = nullptr;
+  fail(c, t, std::move(p), message, "handler");
 }
 
 void cell_access::deliver_signal(cell& c, turn& t, envelope* e) noexcept {

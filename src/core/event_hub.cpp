@@ -3,6 +3,7 @@
 // wants costs one load.
 
 #include "internal/event_hub.hpp"
+
 #include <odeon/core/log.hpp>
 
 #include <algorithm>

@@ -192,14 +192,15 @@ void cell_access::ended(cell& c, turn& t, execution& x) noexcept {
     } catch (...) {
       thrown = std::current_exception();
       why = handler_error(c, thrown, message);
+      const bool was_ask = ask;
       if (ask) {
         ask->fail(why);
         ask->drop_ref();
       }
       // The message in hand of a failed handler: lost, and told. Its ask has been settled.
-      if (x.kept) core(c).lost(c, *x.kept, errc::handler_failed);
+      if (x.kept) core(c).lost(c, *x.kept, errc::handler_failed, was_ask);
     }
-    t.call = nullptr;  // settled: it may be gone
+    t.call = nullptr;                     // settled: it may be gone
     t.failing = thrown ? &why : nullptr;  // for a `reply_to` in the frame
     x.root.destroy();
     t.failing = nullptr;
@@ -221,8 +222,10 @@ void cell_access::ended(cell& c, turn& t, execution& x) noexcept {
   }
   if (what == execution::kind::handler && (flags(c) & cell::waiting)) {
     // One that was let in has ended: the actor waits for the other's ask again.
-    if (other) suspended(c, t, *other);
-    else open_lane(c, t, cell::waiting);
+    if (other)
+      suspended(c, t, *other);
+    else
+      open_lane(c, t, cell::waiting);
   }
   if (ext && !ext->executions) drop_retired(*ext);
   if (thrown && !(flags(c) & (cell::stopping | cell::terminated_flag)))

@@ -99,6 +99,8 @@ void cell_access::close_lane(cell& c, turn& t, std::uint32_t flag) noexcept {
 void cell_access::open_lane(cell& c, turn& t, std::uint32_t flag) noexcept {
   clear_flag(c, flag);
   t.closed = flags(c) & cell::closed_mask;
+  // The time of a receive timeout begins when a message could be taken.
+  if (auto* x = c.extension_if(); x && x->idle) x->idle->last = core(c).rt.now();
 }
 
 // True: done, perhaps with an error. False: it goes on as a coroutine.
@@ -197,8 +199,11 @@ void cell_access::fail(cell& c, turn& t, std::exception_ptr p, std::string_view 
           continue;
         }
         if (!after) continue;
-        auto* order = new control_message(
-            [](cell& sibling, turn& t, control_message& m) { apply(sibling, t, m.what, m.why); });
+        auto* order = new control_message([](cell& sibling, turn& t, control_message& m) {
+          // Its own failures make its backoff grow, not those of others.
+          if (auto& x = sibling.extension(); x.retries.empty()) x.next_delay = 0;
+          apply(sibling, t, m.what, m.why);
+        });
         order->what = m.what;
         order->why = m.why;
         s.get()->post_control(*order);
@@ -273,8 +278,8 @@ void cell_access::restart_object(cell& c) noexcept {
   const backoff_options& b = supervision_of(c).backoff;
   if (b.initial <= duration::zero()) {
     // By a message to itself: an instance that fails at once must not grow the stack.
-    c.post_control(*new control_message(
-        [](cell& c, turn& t, control_message&) { reconstruct(c, t); }));
+    c.post_control(
+        *new control_message([](cell& c, turn& t, control_message&) { reconstruct(c, t); }));
     return;
   }
   x.next_delay =
@@ -356,8 +361,10 @@ void cell_access::begin_stop(cell& c, turn& t, exit_reason reason, bool kill) no
     for (execution* e = ext.executions; e; e = e->next) e->request_stop();
     return;
   }
-  if (ext.reason.kind == exit_kind::killed) destroy_executions(c, t, errc::killed, " was killed");
-  else destroy_executions(c, t, errc::actor_stopped, " has stopped");
+  if (ext.reason.kind == exit_kind::killed)
+    destroy_executions(c, t, errc::killed, " was killed");
+  else
+    destroy_executions(c, t, errc::actor_stopped, " has stopped");
   stop_children(c, t);
 }
 

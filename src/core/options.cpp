@@ -26,9 +26,10 @@ config_schema system_options::schema() {
          .sentence = "How long a shutdown may take before it reports who holds it up."});
   s.add({.key = "dispatcher.*.kind",
          .type = config_type::choice,
-         .fallback = "work_stealing",
-         .sentence = "How the dispatcher of that name runs its actors.",
-         .choices = {"work_stealing", "pinned", "blocking"}});
+         .fallback = "by_name",
+         .sentence = "How the dispatcher of that name runs its actors; by_name: one called pinned "
+                     "or blocking is that, any other is work_stealing.",
+         .choices = {"by_name", "work_stealing", "pinned", "blocking"}});
   s.add({.key = "dispatcher.*.threads",
          .type = config_type::integer,
          .fallback = "0",
@@ -47,7 +48,8 @@ system_options system_options::from(const configuration& config) {
   out.shutdown_limit = config.get_duration("core.shutdown_limit");
   for (const std::string& name : config.names("dispatcher")) {
     const std::string prefix = "dispatcher." + name;
-    const std::string& kind = config.get_string(prefix + ".kind");
+    const std::string& said = config.get_string(prefix + ".kind");
+    const std::string& kind = said == "by_name" ? name : said;
     out.dispatchers.push_back(
         {.name = name,
          .kind = kind == "pinned"     ? executor_kind::pinned

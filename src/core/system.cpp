@@ -286,9 +286,9 @@ std::vector<any_ref> system_core::children_of(cell& c) {
 
 // -- what nobody takes ----------------------------------------------------------------------------
 
-void system_core::lost(const cell& to, envelope& e, errc why) noexcept {
+void system_core::lost(const cell& to, envelope& e, errc why, bool was_ask) noexcept {
   if (e.flags & envelope::hollow) return;
-  counters.dead_letters.fetch_add(1, std::memory_order_relaxed);
+  if (!e.type->signal) counters.dead_letters.fetch_add(1, std::memory_order_relaxed);
   try {
     std::string from;
     ask_state_base* ask = e.ask();
@@ -296,7 +296,7 @@ void system_core::lost(const cell& to, envelope& e, errc why) noexcept {
     const std::uint32_t generation = ask ? ask->asker_generation : e.generation;
     if (sender && cell::try_ref(sender, generation)) from = any_ref::adopt(sender).path();
     dead_letter letter{why,     e.type->name,  to.path(),     std::move(from),
-                       e.trace, rt.wall_now(), ask != nullptr};
+                       e.trace, rt.wall_now(), was_ask || ask};
     if (!e.type->signal) {
       event<dead_letter>([&] { return letter; });
       letters.add(std::move(letter));

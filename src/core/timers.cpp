@@ -226,7 +226,10 @@ void cell_access::idle_check(cell& c, turn& t) noexcept {
   if (t.ended || x.idle->limit <= duration::zero()) return;
   runtime& rt = *c.system().rt;
   const time_point now = rt.now();
-  if (now - x.idle->last >= x.idle->limit) {
+  if (flags(c) & cell::closed_mask) {
+    // It could not take a message if there were one: the time begins when it can again.
+    x.idle->last = now;
+  } else if (now - x.idle->last >= x.idle->limit) {
     envelope* e = make_envelope<receive_timeout>(false);
     stamp(*e);
     x.idle->last = now;

@@ -183,6 +183,7 @@ TEST_CASE("an executor that goes runs what is queued, and what that submits") {
     for (int i = 0; i < 500; ++i) jobs.push_back(std::make_unique<job>([&] { ran.fetch_add(1); }));
     for (int i = 0; i < 500; ++i) ex->submit(*jobs[static_cast<std::size_t>(i)]);
     ex.reset();
+    CAPTURE(static_cast<int>(kind));
     CHECK(ran.load() == 1000);
   }
 }

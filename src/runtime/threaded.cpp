@@ -72,15 +72,8 @@ class threaded_runtime final : public runtime {
     return std::make_unique<serial_thread>(std::move(name));
   }
 
-  // A short spin first: an answer from another core often comes within the microseconds that
-  // sleeping would cost.
   bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t value,
             time_point deadline) override {
-    constexpr int spins = 800;
-    for (int i = 0; i < spins; ++i) {
-      if (word.load(std::memory_order_acquire) != value) return true;
-      cpu_pause();
-    }
     if (deadline == time_point::max()) return futex_wait(word, value, forever);
     return futex_wait(word, value, deadline - steady_now());
   }

@@ -28,7 +28,9 @@
 //   finds the work. Else (c) precedes (d) precedes (1) precedes (2): the submitter sees the worker
 //   parked; if it sees another one searching instead, that one has yet to pass (a) to (d) itself,
 //   and finds the work there. A worker that ends its search with work in hand and was the last
-//   searcher calls `notify`, because submitters may have relied on it. Work in `next` is the
+//   searcher looks at every queue, seq_cst, after `searching_` went down, and calls `notify` when
+//   one is not empty, because submitters may have relied on it: one that saw it searching did (1)
+//   before, so its work is seen there, or somebody has it. Work in `next` is the
 //   exception: it wakes nobody, because its worker takes it when the present turn ends. When that
 //   turn is long, the rescuer moves it on.
 //
@@ -38,15 +40,28 @@
 //   sleeper is woken. It sleeps when all workers sleep; a worker that wakes up wakes it
 //   (rescuer_word_ 0 → 1).
 //
+// The slot and the rescuer
+//   The owner empties `next` once a message, the rescuer hardly ever, so the owner pays nothing: an
+//   asymmetric Dekker. Owner: `taking` = 1; look at `rescue`; when 0, empty the slot with a plain
+//   load and store; `taking` = 0. Rescuer: `rescue` = 1; membarrier; look at `taking`; when 0,
+//   empty the slot with an exchange; `rescue` = 0. The membarrier is a full barrier on every
+//   running thread of the process: either it comes after the owner's store of `taking`, and the
+//   rescuer sees that and leaves the slot alone (the worker is not held up, it is between two
+//   turns), or the owner's look at `rescue` comes after it and sees 1, and the owner uses an
+//   exchange as well. Between the owner's store and load only the compiler's order is needed. Where
+//   the kernel has no membarrier, and under ThreadSanitizer, which does not know it, the owner
+//   always exchanges.
+//
 // Shutdown (the destructor)
 //   1. `stop_` is set, `epoch_` moves, all sleepers wake.  2. Each worker goes on until it finds
-//   nothing, then ends.
+//   nothing in a look that began after it saw `stop_`, then ends.
 //   3. Threads are joined; work that one of the last turns put into the injector after the others
 //   had ended was run by the last worker, which looks there before it ends.
 
 #include "internal/work_stealing.hpp"
 
 #include "internal/futex.hpp"
+#include "internal/membarrier.hpp"
 #include "internal/threads.hpp"
 
 #include <algorithm>
@@ -129,7 +144,34 @@ runnable* worker::steal_from(worker& victim, std::uint32_t at_least) noexcept {
 
 runnable* worker::take_next() noexcept {
   if (!next.load(std::memory_order_relaxed)) return nullptr;
+  if (light) [[likely]] {
+    taking.store(true, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // the processor's half is the rescuer's
+    // Acquire: with the 0 that ends a rescue comes the empty slot it left.
+    if (!rescue.load(std::memory_order_acquire)) [[likely]] {
+      runnable* r = next.load(std::memory_order_relaxed);  // written by this thread
+      next.store(nullptr, std::memory_order_relaxed);
+      taking.store(false, std::memory_order_release);  // a rescuer that sees it sees the empty slot
+      return r;
+    }
+    taking.store(false, std::memory_order_relaxed);
+  }
   return next.exchange(nullptr, std::memory_order_acquire);
+}
+
+// By the rescuer. Null: it was empty, or its owner is at it.
+runnable* worker::rescue_next() noexcept {
+  runnable* r = nullptr;
+  if (light) {
+    rescue.store(true);
+    membarrier();
+    if (!taking.load(std::memory_order_acquire))
+      r = next.exchange(nullptr, std::memory_order_acquire);
+    rescue.store(false, std::memory_order_release);
+  } else {
+    r = next.exchange(nullptr, std::memory_order_acquire);
+  }
+  return r;
 }
 
 void worker_publish_next(worker_front& front) noexcept {
@@ -145,7 +187,9 @@ work_stealing_executor::work_stealing_executor(executor_options options)
   const unsigned n =
       options.threads ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   workers_.reserve(n);
-  for (unsigned i = 0; i < n; ++i) workers_.push_back(std::make_unique<worker>(*this));
+  const bool light = register_membarrier();
+  for (unsigned i = 0; i < n; ++i)
+    workers_.push_back(std::make_unique<worker>(*this, *this, light));
   for (unsigned i = 0; i < n; ++i) {
     threads_.emplace_back([this, i, name = options.name + "-" + std::to_string(i)] {
       name_this_thread(name);
@@ -255,8 +299,9 @@ void work_stealing_executor::loop(worker& w) noexcept {
       if (!r) r = take_injected(w);
       if (!r) r = idle(w);
       if (!r) {
-        if (stop_.load(std::memory_order_relaxed)) return;
-        continue;
+        if (!stop_.load()) continue;
+        // One more look after `stop_` was seen: with it is seen what was submitted before.
+        if (!(r = w.pop()) && !(r = w.take_next()) && !(r = find(w, 1))) return;
       }
     }
     w.turns.store(w.turns.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -276,6 +321,14 @@ runnable* work_stealing_executor::find(worker& w, std::uint32_t at_least) noexce
   return nullptr;
 }
 
+// Whether there is work that any worker could take.
+bool work_stealing_executor::anything_queued() const noexcept {
+  if (injected_.load(std::memory_order_seq_cst) != 0) return true;
+  return std::ranges::any_of(workers_, [](const auto& w) {
+    return w->tail.load(std::memory_order_seq_cst) != w->head.load(std::memory_order_seq_cst);
+  });
+}
+
 runnable* work_stealing_executor::idle(worker& w) noexcept {
   on_idle_();
   w.busy.store(false, std::memory_order_relaxed);
@@ -286,12 +339,12 @@ runnable* work_stealing_executor::idle(worker& w) noexcept {
     // another core costs more than it gains.
     runnable* r = find(w, round < patience ? 2 : 1);
     if (r || stop_.load(std::memory_order_relaxed)) {
-      if (searching_.fetch_sub(1) == 1 && r) notify();
+      if (searching_.fetch_sub(1) == 1 && r && anything_queued()) notify();
       w.busy.store(true, std::memory_order_relaxed);
       return r;
     }
-    for (int k = 0; k < 32; ++k) cpu_pause();
-    if (round % 8 == 7 && std::chrono::steady_clock::now() >= end) break;
+    for (int k = 0; k < 8; ++k) cpu_pause();
+    if (round % 16 == 15 && std::chrono::steady_clock::now() >= end) break;
   }
   searching_.fetch_sub(1);                                     // (a)
   const std::uint32_t seen = epoch_.load();                    // (b)
@@ -333,7 +386,7 @@ void work_stealing_executor::watch() noexcept {
       const bool held_up =
           std::exchange(seen[i], turn) == turn && w.busy.load(std::memory_order_relaxed);
       if (!held_up || !w.next.load(std::memory_order_relaxed)) continue;
-      if (runnable* r = w.next.exchange(nullptr, std::memory_order_acquire)) {
+      if (runnable* r = w.rescue_next()) {
         inject(r, r, 1);
         notify();
       }

@@ -32,6 +32,7 @@
 // registration; an armed timer holds one.
 
 #include <odeon/base/assert.hpp>
+#include <odeon/base/detail/spin.hpp>
 #include <odeon/task/future.hpp>
 
 namespace odeon::detail {
@@ -176,6 +177,10 @@ void future_state_base::wait(runtime& rt) {
     deadline = rt.now(clock_domain::housekeeping) + timeout();
     timer_armed(deadline);
   }
+  // While `thread` is not set, who answers makes no system call. A simulation moves on in `wait`
+  // alone.
+  if (!rt.is_simulated())
+    detail::spin_until([&] { return phase(word_.load(std::memory_order_acquire)) >= done_phase; });
   std::uint32_t w = word_.load(std::memory_order_acquire);
   // The timeout is failed here rather than by a timer: a blocked thread needs no other to tell it
   // the time.
@@ -189,7 +194,7 @@ void future_state_base::wait(runtime& rt) {
   }
 }
 
-void future_state_base::let_go() noexcept {
+void future_state_base::stop_timer() noexcept {
   // A look first: most futures have none. One that is armed this very moment frees itself when it
   // fires.
   future_timer* t = timer_.load(std::memory_order_relaxed);
@@ -200,6 +205,10 @@ void future_state_base::let_go() noexcept {
     t->drop(disarmed ? 2 : 1);
     if (disarmed) drop_ref();
   }
+}
+
+void future_state_base::let_go() noexcept {
+  stop_timer();
   std::uint32_t w = word_.load(std::memory_order_relaxed);
   while (phase(w) == pending && !(w & dropped)) {
     if (word_.compare_exchange_weak(w, w | dropped, std::memory_order_acq_rel)) {

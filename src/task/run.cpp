@@ -52,7 +52,9 @@ class thread_driver final : public task_driver {
         n->arrive(*n);
         continue;
       }
-      rt_.wait(arrivals_, seen, time_point::max());
+      const auto arrived = [&] { return arrivals_.load(std::memory_order_acquire) != seen; };
+      if (rt_.is_simulated() || !detail::spin_until(arrived))
+        rt_.wait(arrivals_, seen, time_point::max());
     }
   }
 

@@ -35,8 +35,8 @@ class receiver : public actor<numbered, fails, totals> {
     if (tally_->inside.fetch_add(1) != 0) tally_->together.fetch_add(1);
     if (m.n <= tally_->last[m.sender]) tally_->disorder.fetch_add(1);
     tally_->last[m.sender] = m.n;
-    tally_->taken.fetch_add(1);
     tally_->inside.fetch_sub(1);
+    tally_->taken.fetch_add(1);  // last: who counts on it lets the tally go
   }
   void on(fails) { throw std::runtime_error("on request"); }
   std::uint64_t on(totals) { return tally_->taken.load(); }

@@ -85,7 +85,8 @@ struct cell_access {
   static envelope* take_aside(cell& c, cell_extension& x) noexcept;
   static void handle(cell& c, turn& t, envelope& e) noexcept;
   static bool refuse(cell& c, turn& t, envelope& e) noexcept;
-  static void record_hop(cell& c, turn& t, const envelope& e) noexcept;
+  static void handle_here(cell& c, turn& t, envelope& e, thread_state& here) noexcept;
+  static void handler_threw(cell& c, turn& t, envelope& e) noexcept;
   static void note_unhandled(cell& c, turn& t, envelope& e) noexcept;
   static void drop_all(cell& c, turn& t) noexcept;
   static void note_backlog(cell& c, cell_extension& x) noexcept;

@@ -56,7 +56,7 @@ struct execution final : task_driver {
   const coroutine_finish* how = nullptr;
   ask_state_base* ask = nullptr;    // to be settled
   ask_state_base* chain = nullptr;  // that a `reply_to` in the frame settles; with a reference
-  envelope* kept = nullptr;       // whose payload the handler uses
+  envelope* kept = nullptr;         // whose payload the handler uses
   std::string_view message;
   std::uint64_t hop = 0;
   std::uint64_t trace = 0;

@@ -121,14 +121,14 @@ struct cell_extension {
   envelope_list stash;
   envelope_list front;  // unstashed: taken before the mailbox
   std::unique_ptr<side_mailbox> mailbox;
-  const mailbox_node* mark = nullptr;      // the newest node of some full turn …
-  std::size_t behind = 0;                  // … and how many were taken since
+  const mailbox_node* mark = nullptr;  // the newest node of some full turn …
+  std::size_t behind = 0;              // … and how many were taken since
   std::atomic<std::size_t> pushed_while_closed{0};
   std::atomic<bool> over_high_water{false};
 
   // Behaviour and work.
   std::vector<behavior_entry> behaviors;
-  std::vector<behavior_entry> retired;     // left, but a handler of theirs may still run
+  std::vector<behavior_entry> retired;  // left, but a handler of theirs may still run
   execution* executions = nullptr;
   /// The ask that the actor, being suspended and not reentrant, waits for. Read by anyone.
   std::atomic<const void*> waiting_ask{nullptr};
@@ -142,7 +142,7 @@ struct cell_extension {
   life_step step = life_step::none;
   exit_reason reason;
   std::optional<failure> why;
-  std::vector<time_point> retries;         // oldest first; at most `max_retries`
+  std::vector<time_point> retries;  // oldest first; at most `max_retries`
   std::atomic<unsigned> restarts{0};
   double next_delay = 0;  // nanoseconds, for the backoff
   std::unique_ptr<backoff_timer> backoff;

@@ -137,7 +137,7 @@ class system_core {
   [[nodiscard]] std::vector<any_ref> children_of(cell& c);
 
   // -- telling ------------------------------------------------------------------------------------
-  void lost(const cell& to, envelope& e, errc why) noexcept;
+  void lost(const cell& to, envelope& e, errc why, bool was_ask = false) noexcept;
   template <class E, class F>
   void event(F&& make) noexcept {
     if (!event_wanted(*hub, message_type_of<E>)) return;

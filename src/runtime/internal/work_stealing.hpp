@@ -19,9 +19,13 @@ class work_stealing_executor;
 struct alignas(128) worker final : worker_front {
   static constexpr std::uint32_t capacity = 256;
 
-  explicit worker(work_stealing_executor& owner) noexcept : owner(owner) {}
+  worker(executor& home, work_stealing_executor& owner, bool light) noexcept
+      : worker_front(home),
+        owner(owner),
+        light(light) {}
 
   work_stealing_executor& owner;
+  const bool light;          // the rescuer has membarrier: see "The slot and the rescuer"
   std::uint32_t streak = 0;  // how often in a row `next` was taken before the ring
   std::uint32_t tick = 0;    // turns, for the periodic look at the injector
   std::uint64_t chance = 1;  // where to start stealing
@@ -29,7 +33,9 @@ struct alignas(128) worker final : worker_front {
   /// Counts the runnables taken; a rescuer that sees the same value twice knows that this worker is
   /// held up.
   std::atomic<std::uint64_t> turns{0};
-  std::atomic<bool> busy{true};  // false only while it looks for work: see idle()
+  std::atomic<bool> taking{false};  // its owner is emptying `next` with plain loads and stores
+  std::atomic<bool> rescue{false};  // the rescuer may be emptying it
+  std::atomic<bool> busy{true};     // false only while it looks for work: see idle()
 
   alignas(128) std::atomic<std::uint32_t> head{0};  // taken by CAS: by the owner and by thieves
   alignas(128) std::atomic<std::uint32_t> tail{0};  // moved by the owner alone
@@ -39,6 +45,7 @@ struct alignas(128) worker final : worker_front {
   runnable* pop() noexcept;
   runnable* steal_from(worker& victim, std::uint32_t at_least) noexcept;
   runnable* take_next() noexcept;
+  runnable* rescue_next() noexcept;
 };
 
 class work_stealing_executor final : public executor {
@@ -58,6 +65,7 @@ class work_stealing_executor final : public executor {
   void loop(worker& w) noexcept;
   void watch() noexcept;
   runnable* idle(worker& w) noexcept;
+  [[nodiscard]] bool anything_queued() const noexcept;
   runnable* find(worker& w, std::uint32_t at_least) noexcept;
   runnable* take_injected(worker& w) noexcept;
 

@@ -154,7 +154,7 @@ class cell final : public runnable {
                        std::memory_order_acq_rel);
     node_of(before)->next.store(&e, std::memory_order_release);
     if (before & idle)
-      executor_->submit(*this);
+      submit_near(*executor_, *this);
     else if (before & tag_mask) [[unlikely]]
       push_over(before);
     else

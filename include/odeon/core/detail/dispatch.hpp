@@ -61,6 +61,12 @@ inline ask_state_base* take_ask(envelope& e) noexcept {
   return s;
 }
 
+/// The envelope's ask was settled and may be gone: the envelope names nobody any more.
+inline void forget_ask(envelope& e) noexcept {
+  if (e.flags & envelope::is_ask) e.from = nullptr;
+  e.flags &= static_cast<std::uint8_t>(~envelope::is_ask);
+}
+
 /// A further reference to an ask, for a scope.
 class held_ask {
  public:
@@ -133,7 +139,7 @@ void finish_call(turn& t, envelope& e, Call&& call) {
     // Taken out only when it is settled: making the reply may throw, and then who catches that
     // fails it.
     settle<R>(e.ask(), std::forward<decltype(value)>(value));
-    (void)take_ask(e);
+    forget_ask(e);
   }
 }
 

@@ -11,6 +11,9 @@ namespace odeon::detail {
 
 /// The visible front of a worker. Only its own thread writes the plain members.
 struct worker_front {
+  explicit worker_front(executor& owner) noexcept : home(&owner) {}
+
+  executor* const home;
   /// The runnable that this worker runs next, before its ring: the receiver of the message just
   /// sent, whose data is in this core's cache. Emptied by its worker, and by a rescuer when its
   /// worker is held up.
@@ -20,6 +23,19 @@ struct worker_front {
 
 /// The calling thread's worker, null on other threads.
 extern constinit thread_local worker_front* this_worker;
+
+/// `home.submit(work)`, without the call when this thread is a worker of `home` with nothing in
+/// `next`.
+inline void submit_near(executor& home, runnable& work) noexcept {
+  worker_front* w = this_worker;
+  if (w && w->home == &home && !w->next.load(std::memory_order_relaxed)) [[likely]] {
+    // Release: a rescuer that takes it sees what was written before.
+    w->next.store(&work, std::memory_order_release);
+    w->sent_since_next = 0;
+  } else {
+    home.submit(work);
+  }
+}
 
 /// Moves what waits in `next` to the ring, where others may take it.
 void worker_publish_next(worker_front& w) noexcept;
