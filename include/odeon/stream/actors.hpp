@@ -33,8 +33,9 @@ class intake_actor final : public odeon::actor<stream_element<T>, stream_complet
   void on(stream_complete) { intake_->close(nullptr); }
   void on(stream_fail f) { intake_->close(exception_of(std::move(f.why))); }
   void post_stop() {
-    intake_->close(exception_of(error(
-        errc::actor_stopped, "the actor of source::from_actor was stopped: " + this->ctx().path())));
+    const std::string path = this->ctx().path();
+    intake_->close(exception_of(
+        error(errc::actor_stopped, "the actor of source::from_actor was stopped: " + path)));
   }
 
  private:
