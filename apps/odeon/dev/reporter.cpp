@@ -53,6 +53,7 @@ void reporter::on(const phase_report& m) {
 
 bool reporter::on(flush_reports) {
   flush();
+  pipe_->send(sample_());  // what came after the last tick counts as well
   return true;
 }
 
