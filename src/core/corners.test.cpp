@@ -1,7 +1,6 @@
 // Corners that were wrong once: each of these cases failed before its correction.
 
 #include "common.test.hpp"
-
 #include <odeon/base/config.hpp>
 
 using namespace odeon;
@@ -84,7 +83,49 @@ class silent : public actor<get> {
   std::vector<reply_to<int>> kept_;
 };
 
+/// Begins something that throws at once, and goes on.
+class hasty : public actor<ask_it, get> {
+ public:
+  explicit hasty(journal j) : journal_(std::move(j)) {}
+  void on(ask_it) {
+    auto [p, f] = promise<int>::make(ctx().system().get_runtime());
+    p.set(1);
+    std::move(f).then([](result<int>) { throw std::runtime_error("in the continuation"); });
+    journal_->push_back(text_);  // its own member: it is still there
+  }
+  /// A coroutine that fails before its first suspension.
+  task<int> on(get) {
+    throw std::runtime_error("at once");
+    co_return 1;
+  }
+  void post_stop() { journal_->push_back("stopped"); }
+
+ private:
+  journal journal_;
+  std::string text_ = "a text that is too long to stand in the string itself";
+};
+
 }  // namespace
+
+TEST_CASE("a failure inside a handler ends its actor after the handler") {
+  for (bool coroutine : {false, true}) {
+    testkit::kit k;
+    auto seen = new_journal();
+    auto a = k.system().spawn<hasty>({.supervision = {.otherwise = directive::stop}}, seen);
+    if (coroutine)
+      CHECK(contains(text_by([&] { (void)a.ask<get>().get(); }), "at once"));
+    else
+      a.tell<ask_it>();
+    a.tell<ask_it>();
+    k.settle();
+    CHECK(a.is_terminated());
+    CHECK(seen->back() == "stopped");
+    CHECK(seen->size() == (coroutine ? 1 : 2));
+    CHECK(k.system().metrics().failures == 1);
+    // What waited behind it is a dead letter.
+    CHECK(k.system().dead_letters().back().reason == errc::actor_stopped);
+  }
+}
 
 TEST_CASE("the dead letter of an ask whose handler failed names its asker") {
   for (bool suspend : {false, true}) {

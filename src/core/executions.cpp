@@ -101,7 +101,7 @@ void cell_access::first_step(cell& c, turn& t, execution& x) noexcept {
   t.first_step = outer;
   t.call = call;
   if (x.root.done())
-    ended(c, t, x);
+    ended(c, t, x, true);
   else
     suspended(c, t, x);
 }
@@ -177,7 +177,8 @@ void release_message(execution& x) noexcept {
 
 }  // namespace
 
-void cell_access::ended(cell& c, turn& t, execution& x) noexcept {
+// `inside`: a handler, a hook or another coroutine of the actor is on the stack.
+void cell_access::ended(cell& c, turn& t, execution& x, bool inside) noexcept {
   std::exception_ptr thrown;
   error why(errc::no_reply);
   const auto what = x.what;
@@ -185,7 +186,7 @@ void cell_access::ended(cell& c, turn& t, execution& x) noexcept {
   const std::string_view message = x.message;
   ask_state_base* ask = std::exchange(x.ask, nullptr);
   {
-    in_context inside(t, x);
+    in_context own(t, x);
     try {
       x.how->finish(x.root, ask);
       ask = nullptr;
@@ -228,9 +229,23 @@ void cell_access::ended(cell& c, turn& t, execution& x) noexcept {
       open_lane(c, t, cell::waiting);
   }
   if (ext && !ext->executions) drop_retired(*ext);
-  if (thrown && !(flags(c) & (cell::stopping | cell::terminated_flag)))
-    fail(c, t, thrown, message, "handler");
+  if (thrown && !(flags(c) & (cell::stopping | cell::terminated_flag))) {
+    if (inside)
+      fail_soon(c, std::move(thrown), message);
+    else
+      fail(c, t, std::move(thrown), message, "handler");
+  }
   if (ext && ext->step == life_step::stop_handler && !other) stop_children(c, t);
+}
+
+// A failure may end the actor on the spot, with its object and the message in hand: not while its
+// own code is on the stack. The control lane is looked at before the next message.
+void cell_access::fail_soon(cell& c, std::exception_ptr p, std::string_view message) {
+  auto* m = new control_message([](cell& c, turn& t, control_message& m) {
+    fail(c, t, m.why->exception, m.why->message, m.why->where);
+  });
+  m->why = std::make_shared<const failure>(failure{p, what_of(p), c.path(), message, "handler"});
+  c.post_control(*m);
 }
 
 // Behaviours that were left while one of their handlers may have been running.

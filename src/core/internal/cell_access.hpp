@@ -125,7 +125,8 @@ struct cell_access {
   // -- coroutines (executions.cpp) ----------------------------------------------------------------
   static void first_step(cell& c, turn& t, execution& x) noexcept;
   static void resume(cell& c, turn& t, execution& x, driver_node& n) noexcept;
-  static void ended(cell& c, turn& t, execution& x) noexcept;
+  static void ended(cell& c, turn& t, execution& x, bool inside = false) noexcept;
+  static void fail_soon(cell& c, std::exception_ptr p, std::string_view message);
   static void suspended(cell& c, turn& t, execution& x) noexcept;
   static void destroy_execution(cell& c, execution& x, const error& why) noexcept;
   /// All of them; `what` follows the actor's path in the text that their askers get.

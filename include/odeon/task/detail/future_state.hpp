@@ -101,7 +101,7 @@ class future_state_base : public driver_node {
   /// Arms the timeout; holds a reference until it fires or is disarmed by `let_go`.
   void arm_timer(runtime& rt, time_point due);
 
-  void* storage_ = nullptr;    // where the value goes
+  void* storage_ = nullptr;  // where the value goes
   /// Takes the armed timeout back; when it fires at this moment it ends the future all the same.
   void stop_timer() noexcept;
   void note_timeout(duration d) noexcept { timeout_.store(d, std::memory_order_relaxed); }
