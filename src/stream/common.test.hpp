@@ -14,6 +14,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -45,7 +46,8 @@ class probe_stage {
   probe_stage(const probe_stage&) = default;
   probe_stage& operator=(probe_stage&&) = default;
   ~probe_stage() {
-    if (seen_ && !seen_->ended) seen_->cancelled = true;
+    // Some tests look on from another thread.
+    if (seen_ && !seen_->ended) std::atomic_ref(seen_->cancelled).store(true);
   }
   polled<T> next(island& in) {
     if (calls_ < holes_.size() && holes_[calls_++]) {
