@@ -198,6 +198,15 @@ TEST_CASE("lost signals are no dead letters, neither in the list nor in the numb
   CHECK(k.system().metrics().dead_letters == k.system().dead_letters().size());
 }
 
+TEST_CASE("a system gives the configuration that its options were read from") {
+  const auto c = configuration::parse(system_options::schema(), "[core]\nworkers = 3\n", "x.toml");
+  REQUIRE(c);
+  actor_system read("read", system_options::from(*c));
+  CHECK(read.config().get_int("core.workers") == 3);
+  actor_system plain("plain");
+  CHECK(thrown_by([&] { (void)plain.config().get_int("core.workers"); }) == errc::invalid_argument);
+}
+
 TEST_CASE("a dispatcher that is named blocking is one unless told otherwise") {
   const auto c = configuration::parse(
       system_options::schema(),

@@ -216,14 +216,15 @@ void cell_access::ended(cell& c, turn& t, execution& x, bool inside) noexcept {
     return;
   }
   auto* ext = c.extension_.load(std::memory_order_relaxed);
-  execution* other = nullptr;
-  if (ext) {
-    other = ext->executions;
+  // Looked for only when it matters: there may be thousands of continuations before it.
+  const auto other_handler = [ext] {
+    execution* other = ext ? ext->executions : nullptr;
     while (other && other->what != execution::kind::handler) other = other->next;
-  }
+    return other;
+  };
   if (what == execution::kind::handler && (flags(c) & cell::waiting)) {
     // One that was let in has ended: the actor waits for the other's ask again.
-    if (other)
+    if (execution* other = other_handler())
       suspended(c, t, *other);
     else
       open_lane(c, t, cell::waiting);
@@ -235,7 +236,7 @@ void cell_access::ended(cell& c, turn& t, execution& x, bool inside) noexcept {
     else
       fail(c, t, std::move(thrown), message, "handler");
   }
-  if (ext && ext->step == life_step::stop_handler && !other) stop_children(c, t);
+  if (ext && ext->step == life_step::stop_handler && !other_handler()) stop_children(c, t);
 }
 
 // A failure may end the actor on the spot, with its object and the message in hand: not while its

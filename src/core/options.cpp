@@ -57,6 +57,7 @@ system_options system_options::from(const configuration& config) {
                                       : executor_kind::work_stealing,
          .threads = static_cast<unsigned>(config.get_int(prefix + ".threads"))});
   }
+  out.config = std::make_shared<const configuration>(config);
   return out;
 }
 

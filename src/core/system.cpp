@@ -2,6 +2,7 @@
 #include "internal/event_hub.hpp"
 #include "internal/side_mailbox.hpp"
 #include <odeon/base/assert.hpp>
+#include <odeon/base/config.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -324,6 +325,11 @@ cell* spawn_cell(system_anchor& system, const spawn_request& request) {
 }  // namespace detail
 
 // -- the face -------------------------------------------------------------------------------------
+
+const configuration& actor_system::config() const noexcept {
+  static const configuration none;
+  return core_->options.config ? *core_->options.config : none;
+}
 
 actor_system::actor_system(std::string name, system_options options)
     : core_(std::make_unique<detail::system_core>(*this, std::move(name), std::move(options))) {}

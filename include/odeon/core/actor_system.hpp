@@ -32,8 +32,9 @@ struct system_options {
   duration slow_handler =
       std::chrono::seconds(1);  ///< when `odeon::slow_handler` is published; zero: never
   duration shutdown_limit =
-      std::chrono::seconds(10);       ///< for the destructor and `run_until_signal`
-  odeon::runtime* runtime = nullptr;  ///< not owned; null: a threaded one of its own
+      std::chrono::seconds(10);                      ///< for the destructor and `run_until_signal`
+  odeon::runtime* runtime = nullptr;                 ///< not owned; null: a threaded one of its own
+  std::shared_ptr<const configuration> config = {};  ///< what `actor_system::config` gives
 
   /// The keys of `core.*` and `dispatcher.<name>.*`, for `configuration::load`, which checks them.
   [[nodiscard]] static config_schema schema();
@@ -139,6 +140,9 @@ class actor_system {
   [[nodiscard]] std::shared_ptr<T> find_extension() const {
     return std::static_pointer_cast<T>(find_extension(&detail::message_type_of<extension_key<T>>));
   }
+  /// What the options were read from (`system_options::from`), with the keys of whoever else
+  /// declared some; without that, one that has no keys. Lives as long as the system.
+  [[nodiscard]] const configuration& config() const noexcept;
   /// The executor of the default dispatcher.
   [[nodiscard]] executor& scheduler() noexcept;
   [[nodiscard]] odeon::runtime& get_runtime() noexcept;

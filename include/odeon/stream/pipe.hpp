@@ -272,4 +272,8 @@ template <class F, class K>
   return detail::piped_sink<std::remove_cvref_t<F>, K>{std::forward<F>(f), std::move(k.sink)};
 }
 
+namespace detail {
+using stream::operator|;  // found by the stages' own namespace, without `using namespace`
+}
+
 }  // namespace odeon::stream
