@@ -93,7 +93,9 @@ TEST_CASE("a journal opened on a full disk is read") {
   const file_size_limit limit(50'000);
   auto j = w.open();
   check_events(j, 100);
-  const auto epoch = j.open_writer("a").value();
+  const auto opened = j.open_writer("a");
+  REQUIRE_MESSAGE(opened.has_value(), opened.error().to_string());
+  const auto epoch = *opened;
   const auto written = fill(j, epoch, 100);
   CHECK(written < 200);
   check_events(j, written);

@@ -8,6 +8,7 @@
 
 #include "internal/threads.hpp"
 #include <odeon/base/assert.hpp>
+#include <odeon/base/detail/spin.hpp>
 
 namespace odeon::detail {
 
@@ -101,6 +102,13 @@ serial_thread::serial_thread(std::string name) {
     name_this_thread(name);
     std::unique_lock lock(mutex_);
     for (;;) {
+      if (jobs_.empty() && !stop_) {
+        // The next job is often the answer to the last one, and comes before a sleep had begun.
+        const std::uint32_t seen = posted_.load(std::memory_order_relaxed);  // under the lock
+        lock.unlock();
+        spin_until([&] { return posted_.load(std::memory_order_acquire) != seen; });
+        lock.lock();
+      }
       wake_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
       if (jobs_.empty()) return;
       auto job = std::move(jobs_.front());
@@ -117,6 +125,7 @@ serial_thread::~serial_thread() {
   {
     std::lock_guard guard(mutex_);
     stop_ = true;
+    posted_.fetch_add(1, std::memory_order_release);
   }
   wake_.notify_one();
   thread_.join();
@@ -126,6 +135,7 @@ void serial_thread::post(std::move_only_function<void()> job) {
   {
     std::lock_guard guard(mutex_);
     jobs_.push_back(std::move(job));
+    posted_.fetch_add(1, std::memory_order_release);
   }
   wake_.notify_one();
 }

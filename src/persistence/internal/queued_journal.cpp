@@ -80,14 +80,21 @@ void queued_journal::close() {
         still_open_.fetch_sub(1);
         rt_.wake(still_open_);
       };
-      write_thread_->post([this, ended] {
-        drain();
-        writer_.reset();
-        ended();
-      });
+      // The writer goes last: the last connection is the one that folds the write-ahead log into
+      // the file, and a reader's may not.
+      const auto end_writer = [this, ended] {
+        write_thread_->post([this, ended] {
+          drain();
+          writer_.reset();
+          ended();
+        });
+      };
+      if (readers_.empty()) end_writer();
+      auto left = std::make_shared<std::atomic<std::size_t>>(readers_.size());
       for (auto& r : readers_)
-        r.thread->post([&r, ended] {
+        r.thread->post([&r, left, end_writer, ended] {
           r.backend.reset();
+          if (left->fetch_sub(1) == 1) end_writer();
           ended();
         });
     }

@@ -2,6 +2,7 @@
 
 #include <odeon/runtime/runtime.hpp>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -54,6 +55,7 @@ class serial_thread final : public serial_executor {
   std::condition_variable wake_;
   std::deque<std::move_only_function<void()>> jobs_;
   bool stop_ = false;
+  std::atomic<std::uint32_t> posted_{0};  // moves under the lock; looked at without it
   std::thread thread_;
 };
 
