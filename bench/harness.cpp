@@ -127,6 +127,11 @@ void report::rate(std::string_view metric, nanoseconds elapsed, std::uint64_t co
       1e3 * static_cast<double>(count) / static_cast<double>(elapsed.count()));
 }
 
+void report::rate_k(std::string_view metric, nanoseconds elapsed, std::uint64_t count) {
+  add(metric, "k/s", better::higher,
+      1e6 * static_cast<double>(count) / static_cast<double>(elapsed.count()));
+}
+
 void require(bool holds, const char* what) {
   if (!holds) throw wrong_result(what);
 }

@@ -57,6 +57,9 @@ class report {
   /// Millions of things a second, higher is better; the unit is `M/s`.
   void rate(std::string_view metric, nanoseconds elapsed, std::uint64_t count);
 
+  /// Thousands of things a second, higher is better; the unit is `k/s`.
+  void rate_k(std::string_view metric, nanoseconds elapsed, std::uint64_t count);
+
   [[nodiscard]] const std::vector<row>& rows() const noexcept { return rows_; }
 
  private:

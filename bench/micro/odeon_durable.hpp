@@ -2,17 +2,14 @@
 
 /// @file
 /// What the durable workloads share: an account whose every event is acknowledged after it is on
-/// disk, and a driver that keeps one request a account in flight. The journal stands in the folder
-/// that `ODEON_BENCH_DIR` names, or in the current one: what is measured is its disk.
+/// disk, and a driver that keeps one request a account in flight. The journal stands in a
+/// `scratch` folder.
 
 #include "odeon_support.hpp"
+#include "scratch.hpp"
 #include <odeon/persistence/event_sourced.hpp>
 #include <odeon/persistence/sqlite_journal.hpp>
 
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 
 namespace bench::durable {
@@ -77,29 +74,9 @@ class driver : public odeon::actor<go> {
   bool* wrong_;
 };
 
-/// A folder of its own, removed at the end.
-class scratch {
- public:
-  scratch() {
-    const char* where = std::getenv("ODEON_BENCH_DIR");
-    path_ =
-        std::filesystem::path(where ? where : ".") / ("odeon-bench-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(path_);
-  }
-  ~scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  scratch(const scratch&) = delete;
-  scratch& operator=(const scratch&) = delete;
-  [[nodiscard]] std::filesystem::path file() const { return path_ / "journal.db"; }
-
- private:
-  std::filesystem::path path_;
-};
-
 inline void install(odeon::actor_system& system, const scratch& folder) {
-  auto journal = odeon::open_sqlite_journal(system.get_runtime(), {.path = folder.file()});
+  auto journal =
+      odeon::open_sqlite_journal(system.get_runtime(), {.path = folder.file("journal.db")});
   if (!journal) throw wrong_result(journal.error().to_string());
   odeon::persistence::install(system, std::move(*journal));
 }

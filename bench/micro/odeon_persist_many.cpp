@@ -8,7 +8,7 @@ namespace {
 constexpr std::uint64_t events = 500'000;
 
 void run(const options& opt, report& out) {
-  const durable::scratch folder;
+  const scratch folder;
   odeon::actor_system system("bench", system_options(opt));
   durable::install(system, folder);
   const auto all = durable::accounts(system, opt.size);
@@ -16,8 +16,7 @@ void run(const options& opt, report& out) {
   const std::uint64_t n = opt.scaled(events, opt.size);
   const auto elapsed = durable::fill(system, all, n);
   if (durable::sum_of(all) != n) throw wrong_result("events are missing");
-  out.add("events", "k/s", better::higher,
-          static_cast<double>(n) / 1000 / std::chrono::duration<double>(elapsed).count());
+  out.rate_k("events", elapsed, n);
 }
 
 const registration entry{"persist_many", 10'000, run};

@@ -9,7 +9,7 @@ namespace {
 constexpr std::uint64_t events = 10'000;
 
 void run(const options& opt, report& out) {
-  const durable::scratch folder;
+  const scratch folder;
   odeon::actor_system system("bench", system_options(opt));
   durable::install(system, folder);
   const auto all = durable::accounts(system, 1);
@@ -20,8 +20,7 @@ void run(const options& opt, report& out) {
   for (std::uint64_t i = 0; i < n; ++i) (void)all[0].ask<durable::add>(std::uint64_t{1}).get();
   const auto elapsed = clock::now() - begin;
   if (durable::sum_of(all) != opt.size + n / 10 + n) throw wrong_result("events are missing");
-  out.add("events", "k/s", better::higher,
-          static_cast<double>(n) / 1000 / std::chrono::duration<double>(elapsed).count());
+  out.rate_k("events", elapsed, n);
 }
 
 const registration entry{"persist_one", 1'000, run};

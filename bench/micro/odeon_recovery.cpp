@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t actors = 1'000;
 
 void run(const options& opt, report& out) {
-  const durable::scratch folder;
+  const scratch folder;
   const std::uint64_t n = opt.scaled(opt.size, actors);
   {
     odeon::actor_system system("bench", system_options(opt));

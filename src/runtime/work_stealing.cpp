@@ -86,6 +86,11 @@ constexpr auto rescue_every = std::chrono::milliseconds(5);
 
 // -- worker ---------------------------------------------------------------------------------------
 
+// Workers are made by work_stealing_executor alone.
+work_stealing_executor& worker::owner() const noexcept {
+  return static_cast<work_stealing_executor&>(*home);
+}
+
 void worker::push(runnable* r) noexcept {
   for (;;) {
     const std::uint32_t t = tail.load(std::memory_order_relaxed);  // only this thread moves it
@@ -104,10 +109,10 @@ void worker::push(runnable* r) noexcept {
     if (!head.compare_exchange_strong(h, h + half, std::memory_order_acq_rel)) continue;
     for (std::uint32_t i = 0; i + 1 < half; ++i) runnable_access::next(*moved[i]) = moved[i + 1];
     runnable_access::next(*moved[half - 1]) = r;
-    owner.inject(moved[0], r, half + 1);
+    owner().inject(moved[0], r, half + 1);
     break;
   }
-  owner.notify();
+  owner().notify();
 }
 
 runnable* worker::pop() noexcept {
@@ -188,8 +193,7 @@ work_stealing_executor::work_stealing_executor(executor_options options)
       options.threads ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   workers_.reserve(n);
   const bool light = register_membarrier();
-  for (unsigned i = 0; i < n; ++i)
-    workers_.push_back(std::make_unique<worker>(*this, *this, light));
+  for (unsigned i = 0; i < n; ++i) workers_.push_back(std::make_unique<worker>(*this, light));
   for (unsigned i = 0; i < n; ++i) {
     threads_.emplace_back([this, i, name = options.name + "-" + std::to_string(i)] {
       name_this_thread(name);
@@ -215,21 +219,18 @@ work_stealing_executor::~work_stealing_executor() {
 }
 
 bool work_stealing_executor::is_current() const noexcept {
-  return this_worker && &static_cast<worker*>(this_worker)->owner == this;
+  return this_worker && this_worker->home == this;
 }
 
 void work_stealing_executor::submit(runnable& work) noexcept {
-  if (worker_front* front = this_worker) {
-    auto& w = static_cast<worker&>(*front);
-    if (&w.owner == this) [[likely]] {
-      // The slot is filled by a release so that a rescuer sees what the runnable's owner wrote
-      // before.
-      if (runnable* before = w.next.load(std::memory_order_relaxed) ? w.take_next() : nullptr)
-        w.push(before);
-      w.next.store(&work, std::memory_order_release);
-      w.sent_since_next = 0;
-      return;
-    }
+  if (is_current()) [[likely]] {
+    auto& w = static_cast<worker&>(*this_worker);
+    if (runnable* before = w.take_next()) w.push(before);
+    // The slot is filled by a release so that a rescuer sees what the runnable's owner wrote
+    // before.
+    w.next.store(&work, std::memory_order_release);
+    w.sent_since_next = 0;
+    return;
   }
   inject(&work, &work, 1);
   notify();

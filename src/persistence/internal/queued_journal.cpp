@@ -77,8 +77,9 @@ void queued_journal::close() {
       lock.unlock();
       while (wait_for_timer && timer_idle_.load() == 0) rt_.wait(timer_idle_, 0, time_point::max());
       const auto ended = [this] {
-        still_open_.fetch_sub(1);
+        const auto before = still_open_.fetch_sub(1);
         rt_.wake(still_open_);
+        return before - 1;
       };
       // The writer goes last: the last connection is the one that folds the write-ahead log into
       // the file, and a reader's may not.
@@ -90,12 +91,10 @@ void queued_journal::close() {
         });
       };
       if (readers_.empty()) end_writer();
-      auto left = std::make_shared<std::atomic<std::size_t>>(readers_.size());
       for (auto& r : readers_)
-        r.thread->post([&r, left, end_writer, ended] {
+        r.thread->post([&r, end_writer, ended] {
           r.backend.reset();
-          if (left->fetch_sub(1) == 1) end_writer();
-          ended();
+          if (ended() == 1) end_writer();  // only the writer is left
         });
     }
   }

@@ -19,12 +19,9 @@ class work_stealing_executor;
 struct alignas(128) worker final : worker_front {
   static constexpr std::uint32_t capacity = 256;
 
-  worker(executor& home, work_stealing_executor& owner, bool light) noexcept
-      : worker_front(home),
-        owner(owner),
-        light(light) {}
+  worker(executor& home, bool light) noexcept : worker_front(home), light(light) {}
+  [[nodiscard]] work_stealing_executor& owner() const noexcept;
 
-  work_stealing_executor& owner;
   const bool light;          // the rescuer has membarrier: see "The slot and the rescuer"
   std::uint32_t streak = 0;  // how often in a row `next` was taken before the ring
   std::uint32_t tick = 0;    // turns, for the periodic look at the injector
