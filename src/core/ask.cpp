@@ -47,6 +47,13 @@ struct held_cell {
   cell* c;
 };
 
+void cancel(cell& target, ask_state_base& ask) {
+  if (stand_in* routed = stand_in_of(target))
+    routed->given_up(ask);
+  else
+    send_cancel(target, ask);
+}
+
 }  // namespace
 
 void ask_state_base::begin(cell& to, const message_type& of, bool timed) noexcept {
@@ -78,6 +85,20 @@ void ask_state_base::set_timeout(duration d) noexcept {
     stop_timer();
     watch(*home());
   }
+}
+
+void ask_state_base::begin_like(const ask_state_base& first, cell& to) noexcept {
+  target.store(&to, std::memory_order_relaxed);
+  target_generation.store(to.generation(), std::memory_order_relaxed);
+  type = first.type;
+  system = first.system;
+  asker = first.asker;
+  asker_generation = first.asker_generation;
+  trace = first.trace;
+  note_timeout(first.timeout());
+  due.store(first.due.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  times_itself_ = true;  // who asked has a clock for all of them
+  quiet = true;
 }
 
 runtime* ask_state_base::home() const noexcept { return system->rt; }
@@ -203,7 +224,8 @@ error ask_state_base::timed_out() {
   std::string path = "an actor that has stopped";
   if (to) {
     path = to.c->path();
-    if (core) {
+    if (const stand_in* routed = stand_in_of(*to.c)) where = routed->where_is(*this);
+    if (core && where.empty()) {
       bool found = false;
       const std::size_t before = cell_access::depth(*to.c, this, &found);
       const actor_snapshot now = core->describe(*to.c);
@@ -238,7 +260,7 @@ error ask_state_base::timed_out() {
     core->event<ask_timed_out>([&] { return ask_timed_out{path, type->name, where, trace}; });
   }
   // A suspended handler of this request is told that nobody waits.
-  if (to && core && !to.c->is_terminated()) send_cancel(*to.c, *this);
+  if (to && core && !to.c->is_terminated()) cancel(*to.c, *this);
   return {errc::ask_timeout, "no reply to " + std::string(type->name) + " from " + path +
                                  " within " + limit + ": " + where};
 }
@@ -247,10 +269,11 @@ void ask_state_base::abandoned() noexcept {
   core_use core(*system);
   if (!core) return;
   held_cell to(target, target_generation);
-  if (to && !to.c->is_terminated()) send_cancel(*to.c, *this);
+  if (to && !to.c->is_terminated()) cancel(*to.c, *this);
 }
 
 void ask_state_base::late() noexcept {
+  if (quiet) return;
   core_use core(*system);
   if (!core) return;
   core->counters.late_replies.fetch_add(1, std::memory_order_relaxed);

@@ -168,7 +168,9 @@ void cell::unreferenced() noexcept {
 }
 
 bool cell::accepts(const message_type& type) const noexcept {
-  return class_->handlers.find(&type) != nullptr;
+  if (class_->handlers.find(&type)) return true;
+  const stand_in* s = stand_in_of(*this);
+  return s && s->accepts(type);
 }
 
 cell_extension& cell::extension() {
@@ -362,7 +364,8 @@ void cell_access::handle(cell& c, turn& t, envelope& e) noexcept {
 
 // The way of a message from the queue to its handler; `here` is the thread's own.
 inline void cell_access::handle_here(cell& c, turn& t, envelope& e, thread_state& here) noexcept {
-  if ((e.flags & (envelope::is_ask | envelope::has_extra)) || t.ended) [[unlikely]] {
+  if ((e.flags & (envelope::is_ask | envelope::has_extra | envelope::counted)) || t.ended)
+      [[unlikely]] {
     if (refuse(c, t, e)) return;
   }
   const handler_table* table = &c.class_->handlers;
@@ -397,6 +400,35 @@ inline void cell_access::handle_here(cell& c, turn& t, envelope& e, thread_state
   if (e.flags & (envelope::kept | envelope::hollow)) [[unlikely]]
     return;
   destroy_payload(e);
+}
+
+// Before a cell that pulls, or that was dismissed, goes idle. True: there was something to do.
+[[gnu::cold]] bool cell_access::work_at_rest(cell& c, turn& t, cell_extension& x) noexcept {
+  if (x.dismissed) {
+    if (x.stash.size || x.executions) return false;
+    begin_stop(c, t, {exit_kind::stopped, "dismissed"}, false);
+    return true;
+  }
+  envelope* e = x.source->pull(c);
+  if (!e) return false;
+  handle(c, t, *e);
+  if (e->flags & envelope::kept)
+    e->flags |= envelope::orphan;
+  else
+    free_block(*e);
+  return true;
+}
+
+// Lets go of the cell, and then has its source look: what came in between found the cell busy.
+template <class LetGo>
+bool cell_access::rest(cell& c, turn& t, LetGo let_go) noexcept {
+  std::shared_ptr<pull_source> source;
+  // Once the cell has let go it is another's, and may be gone.
+  if (auto* x = c.extension_.load(std::memory_order_relaxed); x && !t.ended) source = x->source;
+  if (!let_go()) return false;
+  if (source) [[unlikely]]
+    source->rested();
+  return true;
 }
 
 void cell_access::run_turn(cell& c, turn& t) noexcept {
@@ -442,7 +474,7 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
     if (c.control_.load(std::memory_order_relaxed)) [[unlikely]]
       drain();
     if (t.closed && !t.ended) [[unlikely]] {
-      if (park(c)) break;
+      if (rest(c, t, [&] { return park(c); })) break;
       drain();
       continue;
     }
@@ -477,6 +509,20 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
           destroy(c);
           return;
         }
+        if (auto* x = c.extension_.load(std::memory_order_relaxed);
+            x && (x->source || x->dismissed) && !t.ended) [[unlikely]] {
+          if (budget <= 0) {
+            c.executor_->submit_last(c);
+            break;
+          }
+          if (work_at_rest(c, t, *x)) {
+            --budget;
+            if (t.ended) last = c.tail_.load(std::memory_order_relaxed);
+            continue;
+          }
+          if (rest(c, t, [&] { return go_idle(c, tail); })) break;
+          continue;
+        }
         if (go_idle(c, tail)) break;
         continue;
       }
@@ -509,6 +555,11 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
 // Messages that are not to be handled any more. True: settled.
 bool cell_access::refuse(cell& c, turn& t, envelope& e) noexcept {
   system_core& core = cell_access::core(c);
+  if (e.flags & envelope::counted) {
+    e.flags &= static_cast<std::uint8_t>(~envelope::counted);
+    // Relaxed: a number to compare, which orders nothing.
+    c.extension_if()->counted.fetch_sub(1, std::memory_order_relaxed);
+  }
   if (t.ended) {
     core.lost(c, e, errc::actor_stopped);
     return true;
@@ -550,7 +601,13 @@ error handler_error(const cell& c, const std::exception_ptr& p, std::string_view
     ask->fail(handler_error(c, p, message));
     ask->drop_ref();
   }
-  core(c).lost(c, e, errc::handler_failed, was_ask);
+  if (auto* x = c.extension_.load(std::memory_order_relaxed);
+      x && x->source && x->source->keeps(c)) {
+    destroy_payload(e);
+    e.flags |= envelope::hollow;
+  } else {
+    core(c).lost(c, e, errc::handler_failed, was_ask);
+  }
   t.call = nullptr;
   fail(c, t, std::move(p), message, "handler");
 }

@@ -204,7 +204,7 @@ envelope* relocate(envelope& e) {
   copy->generation = e.generation;
   copy->cls = e.cls;
   copy->flags = static_cast<std::uint8_t>(
-      e.flags & (envelope::is_ask | envelope::has_extra | envelope::is_timer));
+      e.flags & (envelope::is_ask | envelope::has_extra | envelope::is_timer | envelope::counted));
   copy->trace = e.trace;
   copy->cause = e.cause;
   if (e.extra())
@@ -214,8 +214,8 @@ envelope* relocate(envelope& e) {
     e.type->relocate(copy + 1, &e + 1);
   else
     *reinterpret_cast<void**>(copy + 1) = *reinterpret_cast<void**>(&e + 1);
-  e.flags = static_cast<std::uint8_t>((e.flags & ~(envelope::is_ask | envelope::is_timer)) |
-                                      envelope::hollow);
+  e.flags = static_cast<std::uint8_t>(
+      (e.flags & ~(envelope::is_ask | envelope::is_timer | envelope::counted)) | envelope::hollow);
   return copy;
 }
 

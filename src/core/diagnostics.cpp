@@ -41,6 +41,7 @@ actor_snapshot system_core::describe(cell& c) {
   out.path = c.path();
   out.uid = c.uid();
   out.type = c.get_class().name;
+  if (const stand_in* s = stand_in_of(c)) out.type = s->type_name();
   out.mailbox_depth = cell_access::depth(c);
   const std::uint32_t f = cell_access::flags(c);
   const auto* x = c.extension_if();

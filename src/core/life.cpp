@@ -181,6 +181,7 @@ void cell_access::fail(cell& c, turn& t, std::exception_ptr p, std::string_view 
   sys.event<actor_failed>([&] { return actor_failed{any_ref::share(&c), *why, d}; });
   logger(c.path()).warn("failed in {}{}{}: {}", where, message.empty() ? "" : " of ", message,
                         why->what);
+  if (auto* x = c.extension_if(); x && x->source) x->source->failed(c, d, why->what);
   if (d == directive::restart && !may_retry(c.extension(), s, sys.rt.now())) {
     begin_stop(c, t,
                {exit_kind::failed, "restarted " + std::to_string(s.max_retries) + " times within " +
@@ -380,15 +381,20 @@ void cell_access::stop_children(cell& c, turn& t) noexcept {
 bool cell_access::order_children_to_stop(cell& c) noexcept {
   system_core& sys = core(c);
   cell_extension& x = c.extension();
+  // What stands for many is many: its end is theirs, and its kill as well.
+  const bool kill =
+      x.stands_in && (flags(c) & cell::stopping) && x.reason.kind == exit_kind::killed;
   {
     spin_guard guard(sys.tree_lock(&c));
     if (!x.first_child) return true;
     x.awaits_children = true;
   }
   for (const any_ref& child : sys.children_of(c)) {
-    auto* m = new control_message([](cell& child, turn& t, control_message&) {
-      begin_stop(child, t, {exit_kind::stopped, "its parent ended"}, false);
+    auto* m = new control_message([](cell& child, turn& t, control_message& m) {
+      begin_stop(child, t, {m.flag ? exit_kind::killed : exit_kind::stopped, "its parent ended"},
+                 m.flag);
     });
+    m->flag = kill;
     child.get()->post_control(*m);
   }
   return false;
@@ -432,6 +438,8 @@ void cell_access::finish_stop(cell& c, turn& t) noexcept {
     for (const any_ref& w : std::exchange(x->watching, {}))
       send_unwatch(*w.get(), any_ref::share(&c));
     if (x->mailbox) x->mailbox->close(c);
+    if (x->stands_in) x->stands_in->ended(c);
+    if (auto source = std::exchange(x->source, nullptr)) source->left(c);
   }
   drop_all(c, t);
   sys.counters.stopped.fetch_add(1, std::memory_order_relaxed);

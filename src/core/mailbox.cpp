@@ -217,6 +217,20 @@ void cell::deliver_slow(envelope& e) noexcept {
     lose(*this, e, errc::actor_stopped);
     return;
   }
+  if (flags & remote_flag) {
+    if (class_->handlers.find(e.type))
+      push(e);
+    else
+      (void)extension_if()->stands_in->route(*this, e, true);
+    return;
+  }
+  if (!(flags & side_mailbox_flag)) {
+    // Before the push: the runner takes it off again. Relaxed: a number to compare.
+    extension_if()->counted.fetch_add(1, std::memory_order_relaxed);
+    e.flags |= envelope::counted;
+    push(e);
+    return;
+  }
   try {
     (void)put_aside(*this, e, true);
   } catch (...) {
@@ -231,6 +245,8 @@ result<void> try_deliver(cell& to, envelope& e) {
     return fail(errc::actor_stopped, to.path() + " has stopped");
   }
   if (flags & cell::side_mailbox_flag) return put_aside(to, e, false);
+  if ((flags & cell::remote_flag) && !to.get_class().handlers.find(e.type))
+    return stand_in_of(to)->route(to, e, false);
   to.deliver(e);
   return {};
 }
@@ -241,6 +257,8 @@ future<void> deliver_wait(cell& to, envelope& e) {
   if (flags & cell::terminated_flag) {
     lose(to, e, errc::actor_stopped);
     done.fail({errc::actor_stopped, to.path() + " has stopped"});
+  } else if ((flags & cell::remote_flag) && !to.get_class().handlers.find(e.type)) {
+    return stand_in_of(to)->route_wait(to, e);
   } else if ((flags & cell::side_mailbox_flag) &&
              to.extension_if()->mailbox->options().overflow == overflow::block) {
     to.extension_if()->mailbox->push_when_room(e, to, std::move(done));

@@ -160,7 +160,7 @@ hop_ring* system_core::ring_for_this_thread() {
 
 // -- spawn ----------------------------------------------------------------------------------------
 
-cell* system_core::spawn(const spawn_request& request) {
+cell* system_core::spawn(const spawn_request& request, std::shared_ptr<stand_in> in_place) {
   if (terminating.load(std::memory_order_relaxed))
     throw actor_error(errc::system_stopped, "the actor system " + name + " is terminating");
   cell* parent = request.parent ? request.parent : guardian;
@@ -180,9 +180,28 @@ cell* system_core::spawn(const spawn_request& request) {
   cell* c = cell_access::make(*this, *request.what, where, parent);
   if (request.keep_args) request.keep_args(cell_access::args_place(*c), request.args);
   bool named = false;
+  auto link = [&] {
+    spin_guard guard(tree_lock(parent));
+    cell_extension& px = parent->extension();
+    cell_access::prev_sibling(*c) = px.last_child;
+    (px.last_child ? cell_access::next_sibling(*px.last_child) : px.first_child) = c;
+    px.last_child = c;
+    ++px.children;
+  };
   auto undo = [&] {
     if (named) names.remove(c->extension().path, *c);
-    cell_access::discard(*c);
+    const auto* x = c->extension_if();
+    if (x && x->first_child) {
+      // Its constructor made children before it threw: it ends as an actor does, after them.
+      c->extension().name.clear();
+      link();
+      counters.spawned.fetch_add(1, std::memory_order_relaxed);
+      send_stop(*c, false);
+      cell_access::release(*c);
+      c->drop_ref();
+    } else {
+      cell_access::discard(*c);
+    }
   };
   try {
     if (o) {
@@ -193,6 +212,10 @@ cell* system_core::spawn(const spawn_request& request) {
       x.receive_timeout = o->receive_timeout;
       x.high_water = o->mailbox.high_water;
       x.cycle_policy = o->call_cycle;
+      if (in_place) {
+        x.stands_in = std::move(in_place);
+        cell_access::set_flag(*c, cell::remote_flag);
+      }
       if (!o->name.empty()) {
         x.name = o->name;
         x.path = parent->path() + "/" + o->name;
@@ -219,14 +242,7 @@ cell* system_core::spawn(const spawn_request& request) {
     undo();
     throw;
   }
-  {
-    spin_guard guard(tree_lock(parent));
-    cell_extension& px = parent->extension();
-    cell_access::prev_sibling(*c) = px.last_child;
-    (px.last_child ? cell_access::next_sibling(*px.last_child) : px.first_child) = c;
-    px.last_child = c;
-    ++px.children;
-  }
+  link();
   counters.spawned.fetch_add(1, std::memory_order_relaxed);
   event<actor_started>(
       [&] { return actor_started{any_ref::share(c), c->path(), request.what->name}; });
@@ -287,7 +303,8 @@ std::vector<any_ref> system_core::children_of(cell& c) {
 
 // -- what nobody takes ----------------------------------------------------------------------------
 
-void system_core::lost(const cell& to, envelope& e, errc why, bool was_ask) noexcept {
+void system_core::lost(const cell& to, envelope& e, errc why, bool was_ask,
+                       std::string_view text) noexcept {
   if (e.flags & envelope::hollow) return;
   if (!e.type->signal) counters.dead_letters.fetch_add(1, std::memory_order_relaxed);
   try {
@@ -308,7 +325,7 @@ void system_core::lost(const cell& to, envelope& e, errc why, bool was_ask) noex
   if (ask_state_base* ask = take_ask(e)) {
     if (ask->is_open())
       ask->fail({why, std::string(e.type->name) + " to " + to.path() + ": " +
-                          std::string(error(why).text())});
+                          std::string(text.empty() ? error(why).text() : text)});
     ask->drop_ref();
   }
   if (e.flags & envelope::is_timer) timer_forget(e);
@@ -319,6 +336,8 @@ void system_core::lost(const cell& to, envelope& e, errc why, bool was_ask) noex
 cell* spawn_cell(system_anchor& system, const spawn_request& request) {
   core_use core(system);
   if (!core) throw actor_error(errc::system_stopped, "the actor system is gone");
+  if (request.options && request.options->router)
+    return request.options->router.spec()->spawn(system, request);
   return core->spawn(request);
 }
 

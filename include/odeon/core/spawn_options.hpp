@@ -2,6 +2,7 @@
 
 #include <odeon/base/time.hpp>
 #include <odeon/core/mailbox.hpp>
+#include <odeon/core/router.hpp>
 #include <odeon/core/supervision.hpp>
 
 #include <cstddef>
@@ -25,6 +26,9 @@ struct spawn_options {
       {};  ///< "default", "pinned", "blocking", or one from the configuration; empty: "default"
   mailbox_options mailbox = {};
   odeon::supervision supervision = {};
+  /// Not empty: a pool of such actors behind one reference; all options but the name are then those
+  /// of each of them. See <odeon/pattern/routers.hpp>.
+  odeon::router router = {};
   duration receive_timeout{0};  ///< see `context::receive_timeout`; zero: none
   std::vector<std::string> tags = {};
   std::size_t stash_capacity = 10'000;  ///< messages; past it `stash()` throws `errc::stash_full`

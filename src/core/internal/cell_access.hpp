@@ -71,6 +71,19 @@ struct cell_access {
   }
   static const mailbox_node* stub(const cell& c) noexcept { return &c.stub_; }
   static bool is_idle_word(std::uintptr_t w) noexcept { return w & (cell::idle | cell::suspended); }
+  static bool is_idle(std::uintptr_t w) noexcept { return w & cell::idle; }
+  /// As raise_control, for an idle cell alone; false: it was not idle.
+  static bool wake_if_idle(cell& c) noexcept {
+    std::uintptr_t h = c.head_.load(std::memory_order_relaxed);
+    while (h & cell::idle) {
+      if (!c.head_.compare_exchange_weak(h, (h | cell::control) & ~cell::idle,
+                                         std::memory_order_acq_rel))
+        continue;
+      c.executor_->submit(c);
+      return true;
+    }
+    return false;
+  }
   static mailbox_node* node(std::uintptr_t w) noexcept { return cell::node_of(w); }
   static void raise_control(cell& c) noexcept { c.raise_control(); }
   static void schedule(cell& c) noexcept { c.executor_->submit(c); }
@@ -81,6 +94,9 @@ struct cell_access {
   static void drain_control(cell& c, turn& t) noexcept;
   static bool park(cell& c) noexcept;
   static bool go_idle(cell& c, mailbox_node* tail) noexcept;
+  static bool work_at_rest(cell& c, turn& t, cell_extension& x) noexcept;
+  template <class LetGo>
+  static bool rest(cell& c, turn& t, LetGo let_go) noexcept;
   static void retire(cell& c, mailbox_node* n) noexcept;
   static envelope* take_aside(cell& c, cell_extension& x) noexcept;
   static void handle(cell& c, turn& t, envelope& e) noexcept;

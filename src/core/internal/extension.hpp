@@ -3,6 +3,7 @@
 #include "execution.hpp"
 #include <odeon/base/detail/spin.hpp>
 #include <odeon/core/context.hpp>
+#include <odeon/core/detail/routing.hpp>
 #include <odeon/core/signals.hpp>
 #include <odeon/core/spawn_options.hpp>
 
@@ -125,6 +126,12 @@ struct cell_extension {
   std::size_t behind = 0;              // … and how many were taken since
   std::atomic<std::size_t> pushed_while_closed{0};
   std::atomic<bool> over_high_water{false};
+
+  // Routing.
+  std::shared_ptr<stand_in> stands_in;  // fixed at spawn
+  std::shared_ptr<pull_source> source;
+  std::atomic<std::size_t> counted{0};  // of the waiting messages, with counting_flag
+  bool dismissed = false;               // stops when it has nothing left to do
 
   // Behaviour and work.
   std::vector<behavior_entry> behaviors;

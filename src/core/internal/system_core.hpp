@@ -128,7 +128,7 @@ class system_core {
   ~system_core();
 
   // -- spawning and the tree ----------------------------------------------------------------------
-  cell* spawn(const spawn_request& request);
+  cell* spawn(const spawn_request& request, std::shared_ptr<stand_in> in_place = {});
   [[nodiscard]] executor& find_executor(const std::string& name);
   [[nodiscard]] spin_lock& tree_lock(const cell* parent) noexcept {
     return tree_locks_[(reinterpret_cast<std::uintptr_t>(parent) >> 7) % tree_locks_.size()];
@@ -137,7 +137,9 @@ class system_core {
   [[nodiscard]] std::vector<any_ref> children_of(cell& c);
 
   // -- telling ------------------------------------------------------------------------------------
-  void lost(const cell& to, envelope& e, errc why, bool was_ask = false) noexcept;
+  /// `text` is what the asker is told, in place of the code's general sentence.
+  void lost(const cell& to, envelope& e, errc why, bool was_ask = false,
+            std::string_view text = {}) noexcept;
   template <class E, class F>
   void event(F&& make) noexcept {
     if (!event_wanted(*hub, message_type_of<E>)) return;

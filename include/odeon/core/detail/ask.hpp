@@ -24,6 +24,16 @@ class ask_state_base : public future_state_base {
   std::atomic<std::int64_t> due{0};  // housekeeping clock; 0 until the timeout is watched
   bool reentry = false;  // the target was told to let this ask in beside a suspended handler
   std::atomic<bool> set_aside{false};  // its message is in the target's stash, or was there last
+  bool quiet = false;  // one of several for one asker: a late reply is nothing to tell
+
+  /// A further ask of the same reply type, for one of several receivers; null: there is none such.
+  /// With two references, as a new one.
+  [[nodiscard]] virtual ask_state_base* another() const { return nullptr; }
+  /// Gives this one's value, which is there, to `to`, which nobody else gives one. False: nobody
+  /// waits there any more. May throw what the value's move throws.
+  virtual bool hand_on(ask_state_base& /*to*/) { return false; }
+  /// As `begin`, for one of several receivers of a message that `first` asked, within its time.
+  void begin_like(const ask_state_base& first, cell& to) noexcept;
 
   /// Notes target, asker and chain, and has the timeout watched (`timed`: the system's default
   /// one).
@@ -62,7 +72,19 @@ void abandon_reply(ask_state_base& ask) noexcept;
 void flush_asks() noexcept;
 
 template <class R>
-using ask_state = value_state<R, ask_state_base>;
+class typed_ask : public ask_state_base {
+ public:
+  [[nodiscard]] ask_state_base* another() const override { return new value_state<R, typed_ask>(); }
+  bool hand_on(ask_state_base& to) override {
+    if constexpr (std::is_void_v<R>)
+      return fulfil<R>(to);
+    else
+      return fulfil<R>(to, std::move(*static_cast<R*>(storage())));
+  }
+};
+
+template <class R>
+using ask_state = value_state<R, typed_ask<R>>;
 
 /// Sends `M(args…)` with `s`, which has two references: one goes with the message. When the message
 /// cannot be made, both are dropped.

@@ -50,6 +50,7 @@ struct actor_class {
   void (*construct)(void* object, void* args);  // may throw
   void (*destroy)(void* object) noexcept;
   void (*destroy_args)(void* args) noexcept;  // null: nothing to do
+  void (*copy_args)(void* to, void* from);    // null: there are none, or they cannot be copied
   /// Runs a hook; true: it is done, false: it is a coroutine that goes on. Null: the actor has none
   /// that does anything.
   bool (*run_hook)(turn& t, void* object, hook which, const failure* why);
@@ -117,8 +118,10 @@ class cell final : public runnable {
   static constexpr std::uint32_t side_mailbox_flag =
       2;  // bounded or priority: messages go elsewhere
   static constexpr std::uint32_t remote_flag =
-      4;  // a stand-in: messages go through its class's `forward`
-  static constexpr std::uint32_t slow_mask = terminated_flag | side_mailbox_flag | remote_flag;
+      4;  // a stand-in: messages are routed elsewhere, see detail/routing.hpp
+  static constexpr std::uint32_t counting_flag = 8;  // what waits in the mailbox is counted
+  static constexpr std::uint32_t slow_mask =
+      terminated_flag | side_mailbox_flag | remote_flag | counting_flag;
   // Of the actor's side; a message is only taken while none of these is set.
   static constexpr std::uint32_t starting = 1U << 8;  // `pre_start` has yet to end
   static constexpr std::uint32_t waiting =

@@ -284,6 +284,13 @@ struct class_of {
     }
   }
 
+  static constexpr auto copies_args() -> void (*)(void* to, void* from) {
+    if constexpr (sizeof...(Args) > 0 && (can_copy<std::decay_t<Args>>() && ...))
+      return [](void* to, void* from) { ::new (to) kept(*static_cast<const kept*>(from)); };
+    else
+      return nullptr;
+  }
+
   static constexpr std::uint8_t hooks() {
     std::uint8_t out = 0;
     auto add = [&out](hook h) {
@@ -306,6 +313,7 @@ struct class_of {
       .destroy_args = std::is_trivially_destructible_v<kept>
                           ? nullptr
                           : +[](void* args) noexcept { std::destroy_at(static_cast<kept*>(args)); },
+      .copy_args = copies_args(),
       .run_hook = &run_hook_of<A>,
       .context_in = [](void* object) noexcept -> context& {
         return A::context_in(*static_cast<A*>(object));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <odeon/base/detail/pool.hpp>
+#include <odeon/core/detail/copying.hpp>
 #include <odeon/core/fwd.hpp>
 #include <odeon/core/message.hpp>
 
@@ -40,6 +41,8 @@ struct message_type {
   std::uint16_t align;
   bool in_line;  // the payload stands in the block; else a pointer to it does
   bool signal;   // from the runtime; an actor without a handler for it ignores it
+  void (*copy)(void* to, const void* from);   // null: it cannot be copied
+  std::uint64_t (*key)(const void* message);  // its own routing key; null: it has none
 };
 
 struct alignas(8) envelope : mailbox_node {
@@ -50,7 +53,8 @@ struct alignas(8) envelope : mailbox_node {
   static constexpr std::uint8_t kept = 16;     // a suspended handler still uses the payload
   static constexpr std::uint8_t orphan =
       32;  // not in the queue any more: who is done with it frees the block
-  static constexpr std::uint8_t hollow = 64;  // the payload was moved elsewhere and destroyed
+  static constexpr std::uint8_t hollow = 64;    // the payload was moved elsewhere and destroyed
+  static constexpr std::uint8_t counted = 128;  // is one of the cell's counted, waiting messages
 
   const message_type* type;
   void* from;                // the sender's cell (weak: with its generation) or the ask
@@ -81,6 +85,9 @@ inline constexpr bool fits_in_line =
     sizeof(M) + sizeof(envelope) + sizeof(envelope_extra) <= pool_block_max && alignof(M) <= 16;
 
 template <class M>
+inline constexpr bool is_signal_type = requires { typename M::is_signal; };
+
+template <class M>
 inline constexpr message_type message_type_of{
     .name = type_name<M>,
     .hash = fnv1a(type_name<M>),
@@ -96,11 +103,10 @@ inline constexpr message_type message_type_of{
     .size = sizeof(M),
     .align = alignof(M),
     .in_line = fits_in_line<M>,
-    .signal = requires {typename M::is_signal;
-}  // namespace odeon::detail
-,
-}
-;
+    .signal = is_signal_type<M>,
+    .copy = copy_function<M>(),
+    .key = key_function<M>(),
+};
 
 /// A block for a payload that stands elsewhere, with its memory; the payload is not constructed
 /// yet.

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <odeon/core/actor_ref.hpp>
+#include <odeon/core/supervision.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+/// @file The seam between the cell and what routes its messages elsewhere.
+///
+/// A *stand-in* takes the messages of a cell on the senders' threads: they never enter the cell's
+/// mailbox, unless the cell's own class has a handler for them. A *pull source* is a further
+/// mailbox that several cells share: each takes from it when it has nothing else to do.
+
+namespace odeon::detail {
+
+struct spawn_request;
+
+class stand_in {
+ public:
+  virtual ~stand_in() = default;
+
+  /// Takes the envelope. The error is for `try_tell`; a message that is refused has become a dead
+  /// letter. `may_wait`: as a plain tell of an outside thread to a full mailbox does.
+  /// @threadsafe
+  virtual result<void> route(cell& self, envelope& e, bool may_wait) noexcept = 0;
+  /// For `tell_wait`.
+  virtual future<void> route_wait(cell& self, envelope& e) = 0;
+  [[nodiscard]] virtual bool accepts(const message_type& type) const noexcept = 0;
+  /// The class it stands for, for diagnostics.
+  [[nodiscard]] virtual std::string_view type_name() const noexcept = 0;
+  /// Nobody waits for the answer any more. @threadsafe
+  virtual void given_up(const ask_state_base& ask) noexcept = 0;
+  /// Where a request is that was routed, for the text of a timeout; "" when it is not known.
+  [[nodiscard]] virtual std::string where_is(const ask_state_base& ask) const = 0;
+  /// The cell has ended. On its last turn.
+  virtual void ended(cell& self) noexcept = 0;
+  /// The address that the class of the stand-in is known by.
+  [[nodiscard]] virtual const void* kind() const noexcept = 0;
+};
+
+class pull_source {
+ public:
+  virtual ~pull_source() = default;
+
+  /// The next message for `c`, which is done with the one before; null: none. On its turn.
+  virtual envelope* pull(cell& c) noexcept = 0;
+  /// A cell that pulls has just gone to rest, idle or closed. Not on its turn any more: what came
+  /// between its last look and its rest is to be given to somebody now.
+  virtual void rested() noexcept = 0;
+  /// The handler of `c` failed. On its turn.
+  virtual void failed(cell& c, directive what, const std::string& why) noexcept = 0;
+  /// `c` has ended. On its last turn.
+  virtual void left(cell& c) noexcept = 0;
+  /// Whether what `c` has in hand is kept elsewhere, and so not lost when its handler fails.
+  [[nodiscard]] virtual bool keeps(const cell& c) const noexcept = 0;
+};
+
+/// An actor's class and its arguments, to make further ones of. Shares the arguments.
+struct actor_recipe {
+  const actor_class* what = nullptr;
+  std::shared_ptr<void> args;
+
+  /// Takes the request's arguments. Throws `invalid_argument` when they cannot be copied.
+  static actor_recipe of(const spawn_request& request);
+  /// A new actor below `parent`. As `spawn_cell`.
+  [[nodiscard]] cell* spawn(cell& parent, spawn_options& options) const;
+};
+
+/// As `spawn_cell`; what the actor's own class does not handle goes to `in_place`.
+cell* spawn_stand_in(system_anchor& system, const spawn_request& request,
+                     std::shared_ptr<stand_in> in_place);
+/// The cell's own, or null. Lives as long as the cell.
+[[nodiscard]] stand_in* stand_in_of(const cell& c) noexcept;
+
+/// From now on the messages that wait in `c` are counted, at the cost of two atomic additions a
+/// message. @threadsafe
+void count_waiting(cell& c);
+/// How many wait: counted, when they are (O(1)), else walked (O(their number)). @threadsafe
+[[nodiscard]] std::size_t waiting_in(const cell& c) noexcept;
+/// Whether nobody runs it and it would take a message now. @threadsafe
+[[nodiscard]] bool is_idle(const cell& c) noexcept;
+/// Has an idle cell look for work; false: it was not idle. @threadsafe
+bool wake_if_idle(cell& c) noexcept;
+/// Has `c` pull from `source`, from its next turn on. @threadsafe
+void attach_source(cell& c, std::shared_ptr<pull_source> source);
+/// `c` stops as soon as it has nothing left to do: no message, nothing stashed, no suspended work.
+/// @threadsafe
+void dismiss(cell& c);
+
+/// A copy with the same origin, key and deadline, without its ask; null when the type cannot be
+/// copied. May throw what the payload's copy throws.
+[[nodiscard]] envelope* copy_envelope(const envelope& e);
+/// A dead letter; its ask fails with `why` and its text. Takes the envelope.
+void lose(cell& to, envelope& e, const error& why) noexcept;
+/// Runs `work` on the cell's next turn, before its messages. @threadsafe
+void run_on_turn(cell& c, std::function<void()> work);
+
+}  // namespace odeon::detail
