@@ -1,0 +1,114 @@
+// Real sockets on this machine's loopback, held to the laws of all transports.
+
+#include "runtime/transport_laws.test.hpp"
+#include <odeon/net/tcp.hpp>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+using namespace odeon;
+using namespace odeon::transport_test;
+using namespace std::chrono_literals;
+
+namespace {
+constexpr const char* anywhere = "127.0.0.1:0";
+}
+
+TEST_CASE("TCP keeps the laws of transports, on one thread and on several") {
+  auto rt = make_threaded_runtime();
+  for (unsigned threads : {1u, 3u}) {
+    auto t = make_tcp_transport(*rt, {.threads = threads});
+    bytes_travel_in_order(*rt, *t, anywhere);
+    closing_in_order_loses_nothing(*rt, *t, anywhere);
+    letting_go_is_no_good_end(*rt, *t, anywhere);
+    an_operation_outlives_its_connection(*rt, *t, anywhere);
+    misuse_is_told(*rt, *t, anywhere);
+    its_end_tells_all_who_wait(
+        *rt, [&] { return make_tcp_transport(*rt, {.threads = threads}); }, anywhere);
+  }
+  auto t = make_tcp_transport(*rt);
+  refusals_have_reasons(*rt, *t, anywhere);
+}
+
+TEST_CASE("a reader that stops reading stalls the writer of a socket") {
+  auto rt = make_threaded_runtime();
+  auto t = make_tcp_transport(*rt);
+  // What the kernel buffers at most for one loopback connection, generously.
+  a_side_that_does_not_read_stops_the_other(*rt, *t, anywhere, 24L * 1024 * 1024);
+}
+
+TEST_CASE("names, all addresses and IPv6 can be listened on and connected to") {
+  auto rt = make_threaded_runtime();
+  auto t = make_tcp_transport(*rt);
+  for (const char* at : {"localhost:0", "*:0", "[::1]:0"}) {
+    auto l = t->listen(at);
+    if (!l && std::string_view(at).starts_with('[')) {
+      MESSAGE("no IPv6 here: " << l.error().text());
+      continue;
+    }
+    REQUIRE(l.has_value());
+    const auto port = parse_address((*l)->local_address())->port;
+    outcome<connection_ptr> here(*rt), there(*rt);
+    (*l)->accept(there.done());
+    const std::string host = at[0] == '[' ? "::1" : "localhost";
+    t->connect(to_string(host_and_port{host, port}), {.connection = {.keep_alive = true}},
+               here.done());
+    auto near = here.get();
+    REQUIRE(near.has_value());
+    CHECK(write_all(*rt, **near, "hello").has_value());
+    CHECK(read_some(*rt, **there.get()) == "hello");
+  }
+}
+
+TEST_CASE("a name that does not exist and a silent host are told as unreachable, in time") {
+  auto rt = make_threaded_runtime();
+  auto t = make_tcp_transport(*rt);
+  outcome<connection_ptr> nowhere(*rt);
+  t->connect("no-such-host.invalid:80", {.timeout = 20s}, nowhere.done());
+  CHECK(nowhere.get().error() == errc::unreachable);
+
+  // A backlog that is full lets the next ones wait for ever.
+  auto l = t->listen(anywhere, {.backlog = 1});
+  std::vector<outcome<connection_ptr>> all;
+  for (int i = 0; i < 8; ++i) {
+    all.emplace_back(*rt);
+    t->connect((*l)->local_address(), {.timeout = 300ms}, all.back().done());
+  }
+  std::size_t waited = 0;
+  for (auto& o : all) {
+    const auto r = o.get();
+    if (r) continue;
+    ++waited;
+    CHECK(r.error() == errc::unreachable);
+    CHECK(r.error().text().contains("nothing came within 300 ms"));
+  }
+  CHECK(waited > 0);
+}
+
+TEST_CASE("a listener without file descriptors waits for one") {
+  auto rt = make_threaded_runtime();
+  auto t = make_tcp_transport(*rt);
+  auto l = t->listen(anywhere);
+  outcome<connection_ptr> refused(*rt), here(*rt), there(*rt);
+  // Sanitizers look at a type with the help of file descriptors: they see that of errors before.
+  t->connect("127.0.0.1:1", {}, refused.done());
+  CHECK(refused.get().error() == errc::unreachable);
+  t->connect((*l)->local_address(), {}, here.done());
+  const auto near = here.get();  // waits in the backlog
+  REQUIRE(near.has_value());
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int lowest_free = dup(0);
+  close(lowest_free);
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(lowest_free);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  (*l)->accept(there.done());
+  // As long as there is none, another connection is impossible, and this side knows at once.
+  outcome<connection_ptr> third(*rt);
+  t->connect((*l)->local_address(), {}, third.done());
+  CHECK(third.get().error() == errc::unreachable);
+  CHECK_FALSE(there.is_there());
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(there.get().has_value());
+}
