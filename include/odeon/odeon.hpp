@@ -6,4 +6,6 @@
 #include <odeon/core/actor.hpp>
 #include <odeon/core/actor_system.hpp>
 #include <odeon/core/behavior.hpp>
+#include <odeon/task/effects.hpp>
 #include <odeon/task/future.hpp>
+#include <odeon/task/run.hpp>

@@ -7,6 +7,8 @@
 
 #include "internal/cell_access.hpp"
 #include <odeon/base/assert.hpp>
+#include <odeon/core/log.hpp>
+#include <odeon/task/fork.hpp>
 
 namespace odeon::detail {
 
@@ -17,7 +19,8 @@ namespace {
 /// The context of one execution as the turn's, for as long as it runs.
 struct in_context {
   in_context(turn& t, execution& x) noexcept
-      : t(t),
+      : now(x),
+        t(t),
         hop(t.hop),
         trace(t.trace),
         call(t.call),
@@ -33,13 +36,48 @@ struct in_context {
     t.call = call;
     t.current = current;
   }
+  driving now;
   turn& t;
   std::uint64_t hop, trace;
   ask_state_base* call;
   envelope* current;
 };
 
+/// Its coroutine is gone. What is late keeps it.
+void dispose(execution& x) noexcept {
+  x.retire();
+  x.gone = true;
+  if (x.late == 0) delete &x;
+}
+
+void start_branch(turn& t, task<void> work, ask_state_base* chain) {
+  cell& c = *t.self;
+  auto h = work.release();
+  auto* x = new execution(c, execution::kind::branch, h);
+  h.promise().set_driver(x);
+  x->how = &finish_with<void, void>;
+  if (chain) {
+    chain->add_ref();
+    x->chain = chain;
+  }
+  x->hop = t.hop;
+  x->trace = t.trace;
+  cell_access::first_step(c, t, *x);
+}
+
 }  // namespace
+
+// The tasks that a handler forks are bound by the time that its asker leaves, as it is.
+void execution::accompany(task<void> work) {
+  turn& t = *this_turn();
+  start_branch(t, std::move(work), t.call);
+}
+
+void execution::unhandled(const unhandled_task_error& e) noexcept {
+  logger(self.path()).error("nobody looked at the error of the task '{}': {}", e.task, e.what());
+  cell_access::core(self).event<task_failed>(
+      [&] { return task_failed{any_ref::share(&self), self.path(), e.task, e.what()}; });
+}
 
 void start_handler(turn& t, envelope& e, std::coroutine_handle<> root, task_promise_base& promise,
                    const coroutine_finish& how, ask_state_base* chain) {
@@ -66,14 +104,19 @@ bool start_hook(turn& t, hook which, std::coroutine_handle<> root, task_promise_
   x->which_hook = which;
   x->hop = t.hop;
   x->trace = t.trace;
-  root.resume();
+  {
+    driving now(*x);
+    root.resume();
+  }
   if (root.done()) {
     // Its exception is the hook's.
-    std::unique_ptr<execution> owner(x);
     struct frame {
-      std::coroutine_handle<> h;
-      ~frame() { h.destroy(); }
-    } guard{root};
+      execution* x;
+      ~frame() {
+        x->root.destroy();
+        dispose(*x);
+      }
+    } guard{x};
     how.finish(root, nullptr);
     return true;
   }
@@ -81,23 +124,17 @@ bool start_hook(turn& t, hook which, std::coroutine_handle<> root, task_promise_
   return false;
 }
 
-void turn::branch(task<void> work) {
-  cell& c = *self;
-  auto h = work.release();
-  auto* x = new execution(c, execution::kind::branch, h);
-  h.promise().set_driver(x);
-  x->how = &finish_with<void, void>;
-  x->hop = hop;
-  x->trace = trace;
-  cell_access::first_step(c, *this, *x);
-}
+void turn::branch(task<void> work) { start_branch(*this, std::move(work), nullptr); }
 
 void cell_access::first_step(cell& c, turn& t, execution& x) noexcept {
   // The ask and the message stay the turn's while the first step runs inside the handler's own
   // call.
   ask_state_base* call = std::exchange(t.call, x.ask ? x.ask : x.chain ? x.chain : t.call);
   execution* outer = std::exchange(t.first_step, &x);
-  x.root.resume();
+  {
+    driving now(x);
+    x.root.resume();
+  }
   t.first_step = outer;
   t.call = call;
   if (x.root.done())
@@ -210,7 +247,7 @@ void cell_access::ended(cell& c, turn& t, execution& x, bool inside) noexcept {
   // During its very first step inside handle() the envelope is the caller's to look at; it sees
   // `hollow`.
   release_message(x);
-  delete &x;
+  dispose(x);
   if (what == execution::kind::hook) {
     hook_ended(c, t, which, thrown);
     return;
@@ -265,8 +302,7 @@ void cell_access::destroy_execution(cell& c, execution& x, const error& why) noe
     core(c).lost(c, *x.kept, why.code());
     release_message(x);
   }
-  x.gone = true;
-  if (x.late == 0) delete &x;
+  dispose(x);
 }
 
 void cell_access::destroy_executions(cell& c, turn& t, errc code, const char* what) noexcept {

@@ -1,7 +1,7 @@
 // Futures between real threads: completion, timeout, dropping and awaiting race in every way.
 
 #include <odeon/runtime/runtime.hpp>
-#include <odeon/task/future.hpp>
+#include <odeon/task/run.hpp>
 
 #include <doctest/doctest.h>
 

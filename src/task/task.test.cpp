@@ -1,7 +1,7 @@
 // Tasks driven by a thread: values, errors, nesting, destruction, and futures between them.
 
 #include <odeon/runtime/simulated.hpp>
-#include <odeon/task/future.hpp>
+#include <odeon/task/run.hpp>
 
 #include <doctest/doctest.h>
 

@@ -63,6 +63,14 @@ struct hook_failed {
   std::string what;
 };
 
+/// A task that a handler forked or spawned failed, and nobody looked at its error.
+struct task_failed {
+  any_ref ref;
+  std::string path;
+  std::string task;  ///< the name it was forked with
+  std::string what;
+};
+
 struct mailbox_high_water {
   any_ref ref;
   std::string path;

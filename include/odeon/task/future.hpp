@@ -77,25 +77,43 @@ class future_base {
   }
 
   template <bool Throws>
-  struct awaiter {
+  struct awaiter : suspension {
+    using driven_tag = void;
     future_base owner;
+    task_driver* driver = nullptr;
     bool waiting = false;
 
-    awaiter(future_base&& f) noexcept : owner(std::move(f)) {}
+    awaiter(future_base&& f) noexcept : suspension{&withdrawn}, owner(std::move(f)) {}
     awaiter(awaiter&&) = delete;
     // The frame is destroyed at this suspension point: take the registration back before the state
     // goes.
     ~awaiter() {
-      if (waiting) owner.state_->detach_waiter();
+      if (waiting) {
+        driver->suspended_at = nullptr;
+        owner.state_->detach_waiter();
+      }
+    }
+    static void withdrawn(suspension& s) noexcept {
+      auto& self = static_cast<awaiter&>(s);
+      self.waiting = false;
+      self.owner.state_->detach_waiter();
     }
     bool await_ready() const noexcept { return owner.state_->is_done(); }
     template <class P>
     bool await_suspend(std::coroutine_handle<P> h) {
-      waiting = owner.state_->add_waiter(*h.promise().driver(), h);
+      driver = h.promise().driver();
+      leaf = h;
+      waiting = owner.state_->add_waiter(*driver, h);
+      if (waiting) driver->suspended_at = this;
       return waiting;
     }
     std::conditional_t<Throws, T, result<T>> await_resume() {
-      waiting = false;
+      if (driver) {
+        waiting = false;
+        driver->suspended_at = nullptr;
+        if (driver->thrown) [[unlikely]]
+          std::rethrow_exception(std::exchange(driver->thrown, nullptr));
+      }
       auto r = owner.take();
       owner.drop();
       if constexpr (!Throws) {
@@ -263,11 +281,6 @@ class promise {
 /// 1 ms.
 [[nodiscard]] task<void> sleep(duration d);
 
-/// Drives `work` on the calling thread until it ends, and gives its value or throws its error.
-/// Blocks the thread.
-template <class T>
-T run(runtime& rt, task<T> work);
-
 }  // namespace odeon
 
-#include <odeon/task/detail/run.hpp>
+#include <odeon/task/detail/foreign.hpp>

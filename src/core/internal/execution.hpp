@@ -40,6 +40,9 @@ struct execution final : task_driver {
     return source->get_token();
   }
   [[nodiscard]] runtime& get_runtime() const noexcept override;
+  void accompany(task<void> work) override;
+  void unhandled(const unhandled_task_error& e) noexcept override;
+  using task_driver::retire;
 
   void request_stop() {
     stopped = true;
