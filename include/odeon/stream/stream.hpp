@@ -23,4 +23,5 @@
 #include <odeon/stream/restart.hpp>
 #include <odeon/stream/sink/basic.hpp>
 #include <odeon/stream/source/basic.hpp>
+#include <odeon/stream/tcp.hpp>
 #include <odeon/stream/watch.hpp>
