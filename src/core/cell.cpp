@@ -405,7 +405,7 @@ inline void cell_access::handle_here(cell& c, turn& t, envelope& e, thread_state
 // Before a cell that pulls, or that was dismissed, goes idle. True: there was something to do.
 [[gnu::cold]] bool cell_access::work_at_rest(cell& c, turn& t, cell_extension& x) noexcept {
   if (x.dismissed) {
-    if (x.stash.size || x.executions) return false;
+    if (x.stash.size || x.executions || (x.source && x.source->awaits(c))) return false;
     begin_stop(c, t, {exit_kind::stopped, "dismissed"}, false);
     return true;
   }

@@ -72,6 +72,12 @@ bool handles_something(const cell_extension& x) noexcept {
   return false;
 }
 
+/// A suspended handler is about to be destroyed.
+void tell_source(cell& c, const char* why) noexcept {
+  auto* x = c.extension_if();
+  if (x && x->source && handles_something(*x)) x->source->failed(c, directive::stop, why);
+}
+
 }  // namespace
 
 void backoff_timer::fired(timer_node& node) noexcept {
@@ -263,6 +269,7 @@ void cell_access::begin_restart(cell& c, turn& t, const failure& why) noexcept {
 
 void cell_access::restart_children(cell& c, turn& t) noexcept {
   cell_extension& x = c.extension();
+  tell_source(c, "the worker was restarted");
   destroy_executions(c, t, errc::handler_failed, " was restarted");
   drop_timers(c);
   for (auto& b : x.behaviors) b.destroy(b.object);
@@ -336,6 +343,7 @@ void cell_access::begin_stop(cell& c, turn& t, exit_reason reason, bool kill) no
     switch (x.step) {
       case life_step::stop_handler:
         x.reason = std::move(reason);
+        tell_source(c, "the worker was killed");
         destroy_executions(c, t, errc::killed, " was killed");
         stop_children(c, t);
         return;
@@ -362,6 +370,7 @@ void cell_access::begin_stop(cell& c, turn& t, exit_reason reason, bool kill) no
     for (execution* e = ext.executions; e; e = e->next) e->request_stop();
     return;
   }
+  tell_source(c, kill ? "the worker was killed" : "the worker has stopped");
   if (ext.reason.kind == exit_kind::killed)
     destroy_executions(c, t, errc::killed, " was killed");
   else

@@ -55,6 +55,9 @@ class pull_source {
   virtual void failed(cell& c, directive what, const std::string& why) noexcept = 0;
   /// `c` has ended. On its last turn.
   virtual void left(cell& c) noexcept = 0;
+  /// Whether `c`, whose handler has ended, still owes an answer: it is not to stop before that. On
+  /// its turn.
+  [[nodiscard]] virtual bool awaits(cell& c) noexcept = 0;
   /// Whether what `c` has in hand is kept elsewhere, and so not lost when its handler fails.
   [[nodiscard]] virtual bool keeps(const cell& c) const noexcept = 0;
 };
