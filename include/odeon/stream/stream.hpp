@@ -5,6 +5,7 @@
 
 #include <odeon/stream/actors.hpp>
 #include <odeon/stream/bidi.hpp>
+#include <odeon/stream/compression.hpp>
 #include <odeon/stream/fan_out.hpp>
 #include <odeon/stream/file.hpp>
 #include <odeon/stream/flow/async.hpp>
