@@ -64,12 +64,10 @@ struct fork_base::stop_link {
   std::stop_callback<pass_on> above;
 };
 
-fork_base::fork_base(std::coroutine_handle<> root, task_promise_base& promise,
-                     std::string name) noexcept
+fork_base::fork_base(std::coroutine_handle<> root, task_promise_base& promise) noexcept
     : resumable(static_cast<task_driver&>(*this), 1),
       root_(root),
-      promise_(&promise),
-      name_(std::move(name)) {
+      promise_(&promise) {
   is_fork = true;
   control = this;
   turn_.arrive = &take_turn;
@@ -78,8 +76,16 @@ fork_base::fork_base(std::coroutine_handle<> root, task_promise_base& promise,
 
 fork_base::~fork_base() {
   drop_frame();
-  control = nullptr;
-  if (auto* g = std::exchange(group, nullptr)) g->drop_ref();
+  if (holds_group_) group->drop_ref();
+}
+
+void fork_base::set_name(std::string name) {
+  name_ = std::make_unique<const std::string>(std::move(name));
+}
+
+const std::string& fork_base::name() const noexcept {
+  static const std::string none;
+  return name_ ? *name_ : none;
 }
 
 std::uint64_t fork_base::id() const noexcept {
@@ -97,7 +103,6 @@ void fork_base::activate(task_driver& by) {
   if (status_ != task_status::idle) return;
   if (!root_) throw actor_error(errc::invalid_argument, "a fork of no task: it was moved away");
   task_group& g = group_of(by);
-  g.add_ref();
   group = &g;
   promise_->set_driver(this);
   status_ = task_status::active;
@@ -153,49 +158,50 @@ void fork_base::step(driver_node& n) noexcept {
     drop_ref();
     return;
   }
-  add_ref();
   running_ = true;
   {
     driving now(*this);
     n.arrive(n);
   }
   running_ = false;
-  left();
-  drop_ref();
+  if (left()) drop_ref();
 }
 
-void fork_base::run(std::coroutine_handle<> h) noexcept {
+bool fork_base::run(std::coroutine_handle<> h) noexcept {
   running_ = true;
   {
     driving now(*this);
     h.resume();
   }
   running_ = false;
-  left();
+  return left();
 }
 
-void fork_base::left() noexcept {
-  if (root_.done())
-    finish(false);
-  else if (doomed_)
-    destroy();
-  else if (pending_)
-    throw_in(std::exchange(pending_, nullptr));
+bool fork_base::left() noexcept {
+  if (root_.done()) {
+    take_outcome(exit_);
+    drop_frame();
+    return finish();
+  }
+  if (doomed_) return end_now();
+  if (pending_) return throw_in(std::exchange(pending_, nullptr));
+  return false;
 }
 
-void fork_base::throw_in(std::exception_ptr e) noexcept {
+bool fork_base::throw_in(std::exception_ptr e) noexcept {
   if (suspension* s = std::exchange(suspended_at, nullptr)) {
     s->withdraw(*s);
     thrown = std::move(e);
-    run(s->leaf);
-  } else if (leaf_ == root_) {
+    return run(s->leaf);
+  }
+  if (leaf_ == root_) {
     // It has not begun: there is nothing that could clean up.
     drop_frame();
     set_failure(std::move(e));
-    finish(true);
-  } else {
-    pending_ = std::move(e);
+    return finish();
   }
+  pending_ = std::move(e);
+  return false;
 }
 
 void fork_base::conclude(std::exception_ptr error) noexcept {
@@ -208,49 +214,39 @@ void fork_base::conclude(std::exception_ptr error) noexcept {
     set_failure(std::move(error));
     status_ = task_status::finished;
     resumable::retire();
-    return;
-  }
-  if (running_) {
+  } else if (running_) {
     pending_ = std::move(error);
-    return;
+  } else if (throw_in(std::move(error))) {
+    drop_ref();
   }
-  add_ref();
-  throw_in(std::move(error));
-  drop_ref();
 }
 
 void fork_base::destroy() noexcept {
   if (status_ == task_status::finished) return;
-  if (running_) {
-    doomed_ = true;
-    return;
-  }
-  if (status_ == task_status::idle) {
+  if (status_ == task_status::idle)
     conclude(std::make_exception_ptr(actor_error(errc::cancelled, "the task was destroyed")));
-    return;
-  }
-  add_ref();
-  running_ = true;
-  stopped_ = true;
+  else if (running_)
+    doomed_ = true;
+  else if (end_now())
+    drop_ref();
+}
+
+bool fork_base::end_now() noexcept {
+  running_ = stopped_ = true;
   {
     driving now(*this);
     drop_frame();
   }
   running_ = false;
   set_failure(std::make_exception_ptr(actor_error(errc::cancelled, "the task was destroyed")));
-  finish(true);
-  drop_ref();
+  return finish();
 }
 
 void fork_base::drop_frame() noexcept {
   if (auto h = std::exchange(root_, nullptr)) h.destroy();
 }
 
-void fork_base::finish(bool destroyed) noexcept {
-  if (!destroyed) {
-    take_outcome(exit_);
-    drop_frame();
-  }
+bool fork_base::finish() noexcept {
   leaf_ = nullptr;
   status_ = task_status::finished;
   resumable::retire();
@@ -263,12 +259,19 @@ void fork_base::finish(bool destroyed) noexcept {
     looked_at_ = true;
     j->finished(*j);
   }
-  drop_ref();  // the group's; the caller has one
+  // From here on the group may end before this.
+  if (late_ > 0 || (!looked_at_ && failed())) {
+    group->add_ref();
+    holds_group_ = true;
+  } else {
+    group = nullptr;
+  }
+  return true;
 }
 
 void fork_base::report_unseen() noexcept {
   if (looked_at_ || !failed()) return;
-  const unhandled_task_error e{failure(), name_, id()};
+  const unhandled_task_error e{failure(), name(), id()};
   if (group)
     group->unhandled(e);
   else
@@ -282,6 +285,7 @@ void fork_base::post(driver_node& node) noexcept {
 
 void fork_base::expect_late_node() noexcept {
   add_ref();
+  ++late_;
   group->expect_late();
 }
 

@@ -75,7 +75,7 @@ class fork_state final : public fork_base, public fork_slot<M> {
   using handle = std::coroutine_handle<task_promise<T, M>>;
 
  public:
-  fork_state(task<T, M> work, std::string name) : fork_state(work.release(), std::move(name)) {}
+  explicit fork_state(task<T, M> work) : fork_state(work.release()) {}
   static void* operator new(std::size_t bytes) { return frame_alloc(bytes); }
   static void operator delete(void* p, std::size_t bytes) noexcept { frame_free(p, bytes); }
 
@@ -118,9 +118,8 @@ class fork_state final : public fork_base, public fork_slot<M> {
   }
 
  private:
-  fork_state(handle h, std::string name)
-      : fork_base(h, h ? static_cast<task_promise_base&>(h.promise()) : no_promise(),
-                  std::move(name)) {
+  explicit fork_state(handle h)
+      : fork_base(h, h ? static_cast<task_promise_base&>(h.promise()) : no_promise()) {
     if constexpr (!std::is_void_v<M>) h.promise().out = &this->slot;
   }
   static task_promise_base& no_promise() { throw_no_fork(); }
@@ -164,9 +163,9 @@ template <class T, class M>
 class join_awaiter : fork_base::joiner {
  public:
   using driven_tag = void;
-  join_awaiter(fork_state<T, M>& f, bool take) noexcept : fork_(&f), take_(take) {
+  /// With a reference of its own.
+  join_awaiter(fork_state<T, M>& adopted, bool take) noexcept : fork_(&adopted), take_(take) {
     finished = &told;
-    f.add_ref();
   }
   join_awaiter(join_awaiter&&) = delete;
   ~join_awaiter() {
@@ -281,9 +280,17 @@ class forked : public task_handle {
   /// joining task is aborted here, the joined one is as well, by the same error. Throws
   /// `invalid_argument` when the task runs on another executor, `call_cycle` when it waits for the
   /// joining one.
-  [[nodiscard]] auto join() const& { return detail::join_awaiter<T, M>(state(), false); }
-  /// The same; moves the value out.
-  [[nodiscard]] auto join() && { return detail::join_awaiter<T, M>(state(), true); }
+  [[nodiscard]] auto join() const& {
+    auto& s = state();
+    s.add_ref();
+    return detail::join_awaiter<T, M>(s, false);
+  }
+  /// The same; moves the value out, and lets go of the handle.
+  [[nodiscard]] auto join() && {
+    auto& s = state();
+    task_ = nullptr;
+    return detail::join_awaiter<T, M>(s, true);
+  }
 
   /// Throws `error` (an exception, an `odeon::error`, or a `std::exception_ptr`) into the task at
   /// its suspension, and runs it to its next one: it may catch, send and suspend while it cleans
@@ -352,8 +359,14 @@ class forked : public task_handle {
 /// Two allocations from the pool, that of the frame and this. Throws `invalid_argument` for a task
 /// that was moved away.
 template <class T, class M>
-[[nodiscard]] forked<T, M> fork(task<T, M> work, fork_options options = {}) {
-  return forked<T, M>(new detail::fork_state<T, M>(std::move(work), std::move(options.name)));
+[[nodiscard]] forked<T, M> fork(task<T, M> work) {
+  return forked<T, M>(new detail::fork_state<T, M>(std::move(work)));
+}
+template <class T, class M>
+[[nodiscard]] forked<T, M> fork(task<T, M> work, fork_options options) {
+  auto f = fork(std::move(work));
+  if (!options.name.empty()) f.state().set_name(std::move(options.name));
+  return f;
 }
 
 namespace detail {

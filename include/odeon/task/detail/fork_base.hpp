@@ -41,10 +41,11 @@ class fork_base : public task_driver, public resumable {
   [[nodiscard]] task_status status() const noexcept { return status_; }
   /// Unique in the process; given when first asked for.
   [[nodiscard]] std::uint64_t id() const noexcept;
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const std::string& name() const noexcept;
 
   // -- on the group's turn, all of them -----------------------------------------------------------
 
+  void set_name(std::string name);
   /// From idle: it is one of `by`'s group from here on, and runs when its turn comes.
   void activate(task_driver& by);
   /// Activates it when it is idle. Throws `invalid_argument` when it belongs elsewhere or is the
@@ -78,7 +79,7 @@ class fork_base : public task_driver, public resumable {
   [[nodiscard]] runtime& get_runtime() const noexcept override;
 
  protected:
-  fork_base(std::coroutine_handle<> root, task_promise_base& promise, std::string name) noexcept;
+  fork_base(std::coroutine_handle<> root, task_promise_base& promise) noexcept;
   ~fork_base();
 
   /// Moves the outcome out of the frame. `exiting`: what made it exit, or null.
@@ -94,10 +95,12 @@ class fork_base : public task_driver, public resumable {
   struct stop_link;
 
   void step(driver_node& n) noexcept;
-  void run(std::coroutine_handle<> h) noexcept;
-  void throw_in(std::exception_ptr e) noexcept;
-  void left() noexcept;
-  void finish(bool destroyed) noexcept;
+  // True, of all of these: it has finished, and the group's reference is the caller's to drop.
+  [[nodiscard]] bool run(std::coroutine_handle<> h) noexcept;
+  [[nodiscard]] bool throw_in(std::exception_ptr e) noexcept;
+  [[nodiscard]] bool left() noexcept;
+  [[nodiscard]] bool end_now() noexcept;
+  bool finish() noexcept;
   void drop_frame() noexcept;
   static void take_turn(driver_node& n);
 
@@ -108,6 +111,8 @@ class fork_base : public task_driver, public resumable {
   bool looked_at_ = false;
   bool stopped_ = false;
   bool doomed_ = false;  // to be destroyed when it is off the stack
+  bool holds_group_ = false;
+  std::uint32_t late_ = 0;  // nodes that come after its end
   driver_node turn_;
   std::coroutine_handle<> leaf_;
   std::exception_ptr pending_;  // to be thrown in when it is off the stack
@@ -115,7 +120,7 @@ class fork_base : public task_driver, public resumable {
   fork_base* next_ = nullptr;  // of the group's list
   fork_base* prev_ = nullptr;
   std::unique_ptr<stop_link> stop_;
-  std::string name_;
+  std::unique_ptr<const std::string> name_;
   mutable std::atomic<std::uint64_t> id_{0};
 
  protected:

@@ -15,8 +15,11 @@ class resumable {
  public:
   void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
   void drop_ref() noexcept {
-    // Release: what this holder did happens before the end; acquire: the end sees what all did.
-    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) free_self();
+    // The only holder needs no read-modify-write: nobody else can make another reference. Acquire:
+    // the end sees what all holders did; release: what this one did happens before the end.
+    if (refs_.load(std::memory_order_acquire) == 1 ||
+        refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      free_self();
   }
 
   /// The task goes on from `suspend`, or does not stop at its next one. False: it has ended.
