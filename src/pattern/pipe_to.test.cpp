@@ -1,5 +1,6 @@
 #include "common.test.hpp"
 #include <odeon/pattern/backoff.hpp>
+#include <odeon/pattern/circuit_breaker.hpp>
 #include <odeon/pattern/pipe_to.hpp>
 
 #include <memory>
@@ -77,6 +78,18 @@ TEST_CASE("an error becomes a message through its map, or is reported") {
           [](const error&) -> sorry { throw std::runtime_error("2nd"); });
   CHECK(contains(reported.await_one().why.text(), "negative; its error map threw"));
   p.expect_no_mail();
+}
+
+TEST_CASE("a call through a circuit breaker is limited wherever it is piped from") {
+  testkit::kit k;
+  circuit_breaker b(k.get_runtime(), {.call_timeout = 1s});
+  auto p = k.probe<value, sorry>();
+  auto reported = k.events<pipe_failed>();
+  pipe_to(b.call([] { return later(900ms, 1); }), p.ref());
+  pipe_to(b.call([] { return later(5s, 2); }), p.ref());
+  p.expect(value{1}, 2s);
+  CHECK(reported.await_one(2s).why == errc::ask_timeout);
+  CHECK(b.counters().timed_out == 1);
 }
 
 TEST_CASE("work that is given up because its actor ended is reported, or told") {

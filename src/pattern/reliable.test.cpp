@@ -15,7 +15,7 @@ namespace {
 struct order {
   int n;
 };
-using send = rl::send<order>;
+using send_order = rl::send<order>;
 using producer = rl::producer_controller<order>;
 using consumer = rl::consumer_controller<order>;
 using numbers = std::vector<int>;
@@ -121,7 +121,7 @@ struct trade {
     k.settle();
   }
   void give(int from, int to) {
-    for (int i = from; i <= to; ++i) out.tell(send{order{i}});
+    for (int i = from; i <= to; ++i) out.tell(send_order{order{i}});
   }
   rl::producer_status sent() { return ask(out, rl::get_producer_status()); }
   rl::consumer_status received() { return ask(in, rl::get_consumer_status()); }
@@ -143,7 +143,7 @@ numbers up_to(int n, int from = 1) {
 
 TEST_CASE("messages arrive once, in order, and are told to be confirmed") {
   trade t;
-  CHECK(t.ask(t.out, send{order{1}}) == 1);
+  CHECK(t.ask(t.out, send_order{order{1}}) == 1);
   CHECK(t.ask(t.out, rl::deliver<order>{order{2}}) == 2);
   t.give(3, 200);
   t.k.settle();
@@ -193,7 +193,7 @@ TEST_CASE("nothing is sent beyond what the consumer's side asked for, nor kept b
   CHECK(t.received().waiting == 5);
   CHECK(t.received().received == 5);
   auto more = t.out.ask<rl::ready>().within(1h);
-  auto refused = t.out.ask(send{order{21}});
+  auto refused = t.out.ask(send_order{order{21}});
   t.k.settle();
   CHECK(!more.is_ready());
   const auto r = refused.result();
@@ -245,7 +245,7 @@ TEST_CASE("a producer's controller that is restarted goes on from its durable qu
     if (seed % 2 == 0) *t.f = {.lose = 20, .repeat = 20, .swap = 20};
     for (int n = 1; n <= 60; ++n) {
       if (n % 10 == 0) t.q->crash_next = true;
-      t.out.tell(send{order{n}});
+      t.out.tell(send_order{order{n}});
       if (n % 3 == 0) t.k.settle();
       if (n % 7 == 0) t.k.advance(1s);
     }
@@ -269,7 +269,7 @@ TEST_CASE("a new controller with the same durable queue delivers what the old on
   auto end = t.k.system().spawn<clerk>(t.b, in);
   t.k.advance(2s);
   CHECK(t.b->got == up_to(10));
-  CHECK(t.ask(out, send{order{11}}) == 11);
+  CHECK(t.ask(out, send_order{order{11}}) == 11);
 }
 
 TEST_CASE("without a durable queue a new controller begins a new count, and messages go on") {
@@ -284,7 +284,7 @@ TEST_CASE("without a durable queue a new controller begins a new count, and mess
   t.k.system().stop(t.end);
   t.k.settle();
   t.end = t.k.system().spawn<clerk>(t.b, in);
-  CHECK(t.ask(out, send{order{6}}) == 1);
+  CHECK(t.ask(out, send_order{order{6}}) == 1);
   t.k.advance(2s);
   CHECK(t.b->got == up_to(6));
 }
@@ -292,10 +292,10 @@ TEST_CASE("without a durable queue a new controller begins a new count, and mess
 TEST_CASE("a message that the durable queue refuses is refused, and takes no number") {
   trade t;
   t.q->refuse_next = true;
-  auto refused = t.out.ask(send{order{1}});
+  auto refused = t.out.ask(send_order{order{1}});
   t.k.settle();
   CHECK(refused.result().error() == error(errc::store_full, "no space"));
-  CHECK(t.ask(t.out, send{order{2}}) == 1);
+  CHECK(t.ask(t.out, send_order{order{2}}) == 1);
   t.k.settle();
   CHECK(t.b->got == numbers{2});
 }

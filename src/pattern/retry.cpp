@@ -82,7 +82,8 @@ retry_state::retry_state(unsigned attempts, odeon::schedule pauses, retry_filter
 
 task<void> retry_state::failed(std::exception_ptr why) {
   ++failed_;
-  if (failed_ >= attempts_ || (worth_ && !worth_(why))) std::rethrow_exception(why);
+  if (failed_ >= attempts_ || (worth_ && !worth_(why)) || co_await stop_requested())
+    std::rethrow_exception(why);
   runtime& rt =
       co_await driver_query{[](task_driver& driver) -> runtime& { return driver.get_runtime(); }};
   if (!co_await pause(pauses_.delay_for(failed_, rt)))

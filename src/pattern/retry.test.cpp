@@ -2,6 +2,7 @@
 #include <odeon/pattern/circuit_breaker.hpp>
 #include <odeon/pattern/retry.hpp>
 #include <odeon/pattern/schedule.hpp>
+#include <odeon/task/run.hpp>
 
 #include <memory>
 #include <vector>
@@ -133,6 +134,37 @@ TEST_CASE("plain values, results, void and factories that throw can be retried")
   CHECK(thrown == 3);
   CHECK(thrown_by([&] { run(rt, retry(refused, 0, schedule::immediate())); }) ==
         errc::invalid_argument);
+}
+
+namespace {
+
+task<std::string> aborted_retry(service& s) {
+  auto f = co_await fork(retry([&] { return s.call(); }, 5, schedule::fixed(1min)));
+  co_await sleep(90s);
+  f.abort(std::logic_error("enough"));
+  try {
+    co_await f.join();
+  } catch (const std::logic_error& e) {
+    co_return e.what();
+  }
+  co_return "it went on";
+}
+task<int> slow_and_noted(bool& ended) {
+  struct note {
+    bool& to;
+    ~note() { to = true; }
+  } n{ended};
+  co_await sleep(1h);
+  co_return 1;
+}
+
+}  // namespace
+
+TEST_CASE("an aborted retry makes no further attempt") {
+  testkit::kit k;
+  service s{k, 100};
+  CHECK(run(k.get_runtime(), aborted_retry(s)) == "enough");
+  CHECK(s.at.size() == 2);
 }
 
 TEST_CASE("stopping an actor ends its retry in the middle of a pause") {
@@ -267,12 +299,18 @@ TEST_CASE("calls that take too long are failures of a circuit breaker") {
         "ask_timeout: a call through the circuit breaker 'shop' took longer than 1 s");
   CHECK(g.k.now() - began == 1s);
   CHECK(run(rt, g.b.call([] { return slow(900ms); })) == 1);
+  bool ended = false;
+  CHECK(thrown_by([&] { run(rt, g.b.call([&] { return slow_and_noted(ended); })); }) ==
+        errc::ask_timeout);
+  CHECK(ended);
+  g.b.reset();
+  g.good();
   auto silent = g.k.probe<fetch>();
   for (int i = 0; i < 2; ++i)
     CHECK(thrown_by([&] { run(rt, g.b.call([&] { return silent.ref().ask<fetch>(); })); }) ==
           errc::ask_timeout);
   CHECK(g.b.state() == breaker_state::open);
-  CHECK(g.b.counters().timed_out == 3);
+  CHECK(g.b.counters().timed_out == 4);
 }
 
 TEST_CASE("a call of before says nothing about a circuit breaker of now") {

@@ -2,6 +2,7 @@
 #include <odeon/pattern/aggregator.hpp>
 #include <odeon/pattern/pipe_to.hpp>
 #include <odeon/pattern/throttler.hpp>
+#include <odeon/task/run.hpp>
 
 #include <vector>
 

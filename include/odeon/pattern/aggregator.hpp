@@ -55,9 +55,9 @@ struct aggregated {
 namespace detail {
 
 template <class T>
-class gathering {
+class reply_gathering {
  public:
-  gathering(std::size_t n, std::size_t enough, runtime* rt)
+  reply_gathering(std::size_t n, std::size_t enough, runtime* rt)
       : got_(n),
         open_(n),
         enough_(std::min(n, enough)) {
@@ -78,8 +78,8 @@ class gathering {
   }
   [[nodiscard]] future<void> ready() noexcept { return std::move(ready_); }
   /// Once ready.
-  gathered<T> take() {
-    gathered<T> out;
+  odeon::gathered<T> take() {
+    odeon::gathered<T> out;
     spin_guard guard(lock_);
     for (auto& g : got_)
       out.replies.push_back(g ? std::move(*g)
@@ -143,7 +143,7 @@ template <class T>
 task<gathered<T>> gather(std::vector<future<T>> asked, gather_options options = {}) {
   runtime& rt =
       co_await detail::driver_query{[](task_driver& d) -> runtime& { return d.get_runtime(); }};
-  auto state = std::make_shared<detail::gathering<T>>(asked.size(), options.enough, &rt);
+  auto state = std::make_shared<detail::reply_gathering<T>>(asked.size(), options.enough, &rt);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     auto put = [state, i](result<T> r) { state->put(i, std::move(r)); };
     if (options.within > duration::zero())

@@ -5,6 +5,7 @@
 #include <odeon/pattern/detail/attempt.hpp>
 #include <odeon/pattern/fwd.hpp>
 #include <odeon/runtime/fwd.hpp>
+#include <odeon/task/combine.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -75,7 +76,7 @@ class circuit_open : public actor_error {
 
 /// A handle on one breaker: copies are the same breaker. The runtime must outlive the last one.
 /// @threadsafe: share one among many actors. Time is that of users (`clock_domain::user`), except
-/// for the limit of calls that wait, which is housekeeping's.
+/// for the limit of asks, which is housekeeping's.
 class circuit_breaker {
  public:
   /// Throws `actor_error(errc::invalid_argument)`: no failures, no reset timeout, a growth below 1.
@@ -84,9 +85,8 @@ class circuit_breaker {
   /// Calls `f` and waits for what it gives: a `task`, `future` (an ask) or `result`, or a plain
   /// value. Gives the value; throws what the work threw (an error that is no exception as
   /// `actor_error`), `circuit_open` without having called `f`, and
-  /// `actor_error(errc::ask_timeout)` after `call_timeout`: an ask is given up then, while a task
-  /// goes on by itself and its result is dropped. A call that is itself abandoned (its frame is
-  /// destroyed) counts neither way.
+  /// `actor_error(errc::ask_timeout)` after `call_timeout`: an ask is given up then, a task
+  /// aborted. A call that is itself aborted, stopped or destroyed counts neither way.
   template <class F>
   task<detail::work_value<std::invoke_result_t<F&>>> call(F f) {
     return called(*this, std::move(f));
@@ -173,19 +173,21 @@ class circuit_breaker {
 
 namespace detail {
 
-/// How a piece of work went: its exception, or its value.
+/// How a piece of work went: its exception, or its value, or neither: its time was over.
 template <class T>
 struct work_outcome {
-  std::exception_ptr why;
-  std::optional<T> value;
+  std::exception_ptr why = {};
+  std::optional<T> value = {};
+  bool late = false;
 };
 template <>
 struct work_outcome<void> {
-  std::exception_ptr why;
+  std::exception_ptr why = {};
+  bool late = false;
 };
 
 template <class T>
-task<void> work_to(promise<work_outcome<T>> to, task<T> work) {
+task<work_outcome<T>> outcome_of(task<T> work) {
   work_outcome<T> out;
   try {
     if constexpr (std::is_void_v<T>)
@@ -195,16 +197,14 @@ task<void> work_to(promise<work_outcome<T>> to, task<T> work) {
   } catch (...) {
     out.why = std::current_exception();
   }
-  to.set(std::move(out));
+  co_return out;
 }
-
-/// Waits for `work` at most so long; false in `in_time`: it was not ready, and goes on by itself.
 template <class T>
-task<result<work_outcome<T>>> at_most(task<T> work, duration limit) {
-  runtime& rt = co_await driver_query{[](task_driver& d) -> runtime& { return d.get_runtime(); }};
-  auto [p, f] = promise<work_outcome<T>>::make(rt);
-  branch_here(work_to<T>(std::move(p), std::move(work)), rt);
-  co_return co_await std::move(f).as_result().within(limit);
+task<work_outcome<T>> late_after(duration limit) {
+  co_await sleep(limit);
+  work_outcome<T> out;
+  out.late = true;
+  co_return out;
 }
 
 template <class F>
@@ -228,20 +228,21 @@ task<detail::work_value<std::invoke_result_t<F&>>> circuit_breaker::called(circu
   const duration limit = self.options().call_timeout;
   if constexpr (detail::is_task<V>) {
     if (limit > duration::zero()) {
-      auto out = co_await detail::at_most<T>(detail::perform_work(f), limit);
-      if (!out) {
+      auto out = co_await race(detail::outcome_of<T>(detail::perform_work(f)),
+                               detail::late_after<T>(limit));
+      if (out.late) {
         p.timeout();
         throw actor_error(self.too_slow());
       }
-      if (out->why) {
-        p.failure(out->why);
-        std::rethrow_exception(out->why);
+      if (out.why) {
+        p.failure(out.why);
+        std::rethrow_exception(out.why);
       }
       p.success();
       if constexpr (std::is_void_v<T>)
         co_return;
       else
-        co_return std::move(*out->value);
+        co_return std::move(*out.value);
     }
   }
   try {
@@ -261,10 +262,13 @@ task<detail::work_value<std::invoke_result_t<F&>>> circuit_breaker::called(circu
       p.finished();
       co_return std::move(value);
     }
+  } catch (const task_exit&) {
+    throw;  // the task that calls is made to exit
   } catch (...) {
     why = std::current_exception();
   }
-  p.failure(why);
+  // Thrown into the calling task, it says nothing about the service.
+  if (!co_await stop_requested()) p.failure(why);
   std::rethrow_exception(why);
 }
 

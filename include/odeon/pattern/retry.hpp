@@ -2,6 +2,7 @@
 
 #include <odeon/pattern/detail/attempt.hpp>
 #include <odeon/pattern/schedule.hpp>
+#include <odeon/task/fork.hpp>
 
 #include <exception>
 #include <functional>
@@ -70,6 +71,8 @@ task<detail::work_value<std::invoke_result_t<F&>>> retry(F factory, unsigned att
     std::exception_ptr why;
     try {
       co_return co_await detail::perform_work(factory);
+    } catch (const task_exit&) {
+      throw;  // this task is made to exit
     } catch (...) {
       why = std::current_exception();
     }
