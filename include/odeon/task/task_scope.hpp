@@ -41,7 +41,7 @@ class task_scope {
     requires(!std::is_void_v<M>)
   forked<T, M> fork(task<T, M>, fork_options = {}) {
     static_assert(std::is_void_v<M>,
-                  "odeon: a scope takes no messages: fork consume(work, on_message), or join the "
+                  "odeon: a scope takes no messages: fork a task that consumes them, or join the "
                   "tasks by all, group or batch");
     return {};
   }

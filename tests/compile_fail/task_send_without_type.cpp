@@ -1,0 +1,13 @@
+// A task that names no message type sends one.
+#include <odeon/odeon.hpp>
+
+#ifdef ODEON_FIXED
+odeon::task<int, std::string> work() {
+#else
+odeon::task<int> work() {  // mistake
+#endif
+  co_await odeon::send(std::string("half done"));
+  co_return 1;
+}
+
+int use() { return odeon::run(work()); }
