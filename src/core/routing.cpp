@@ -89,8 +89,13 @@ stand_in* stand_in_of(const cell& c) noexcept {
 void count_waiting(cell& c) {
   if (cell_access::flags(c) & (cell::counting_flag | cell::side_mailbox_flag | cell::remote_flag))
     return;
+  // The extension is there before the flag: senders look there. Making it is for the cell's turn.
+  if (c.extension_if()) {
+    cell_access::set_flag(c, cell::counting_flag);
+    return;
+  }
   post_work(c, [](cell& c, turn&) {
-    (void)c.extension();  // before the flag: senders look there
+    (void)c.extension();
     cell_access::set_flag(c, cell::counting_flag);
   });
 }

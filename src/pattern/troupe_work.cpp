@@ -102,8 +102,18 @@ result<void> troupe_work::push(router_state& state, cell& self, envelope& e) noe
         self, e, errc::mailbox_full,
         std::to_string(limit) + " jobs wait for " + self.path() + ", and more may not");
   if (more) tell_to<look_around>(self);
-  wake_one(state);
+  wake(state);
   return {};
+}
+
+// One of those that found no job. One that is idle and owes an answer is none of them.
+void troupe_work::wake(const router_state& state) noexcept {
+  state.read([this](const route_table& t) {
+    std::lock_guard guard(mutex_);
+    if (pending_.empty()) return;
+    for (const any_ref& r : t.routees)
+      if (idle_.contains(r.get()) && wake_if_idle(*r.get())) return;
+  });
 }
 
 std::size_t troupe_work::wanted_now() const noexcept {
@@ -362,7 +372,7 @@ bool troupe_work::keeps(const cell& c) const noexcept {
 
 void troupe_work::rested() noexcept {
   if (waiting() == 0) return;
-  if (const auto s = state_.lock()) wake_one(*s);
+  if (const auto s = state_.lock()) wake(*s);
 }
 
 // -- what is done without the lock ----------------------------------------------------------------

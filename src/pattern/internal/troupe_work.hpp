@@ -77,6 +77,7 @@ class troupe_work final : public shared_work, public std::enable_shared_from_thi
   };
 
   [[nodiscard]] std::optional<job> take_next(cell& c, time_point now, after& todo);
+  void wake(const router_state& state) noexcept;
   void answered(leg& l) noexcept;
   [[nodiscard]] static bool is_open(const hand& h) noexcept;
   void close(hand& h, after& todo);
