@@ -7,8 +7,7 @@ namespace odeon::stream {
 
 namespace detail {
 
-std::size_t graph_shape::add(std::string name, std::size_t inlets, std::size_t outlets,
-                             bool breaks_cycles) {
+std::size_t graph_shape::add(std::string name, std::size_t inlets, std::size_t outlets, kind k) {
   if (nodes_.size() == graph_nodes_max)
     throw actor_error(errc::limit_exceeded,
                       "graph: more than " + std::to_string(graph_nodes_max) + " nodes");
@@ -18,7 +17,7 @@ std::size_t graph_shape::add(std::string name, std::size_t inlets, std::size_t o
   if (inlets + outlets == 0)
     throw actor_error(errc::invalid_argument, "graph: the node '" + name + "' has no ports");
   nodes_.push_back({std::move(name), std::vector<port>(inlets, {none, 0}),
-                    std::vector<port>(outlets, {none, 0}), breaks_cycles});
+                    std::vector<port>(outlets, {none, 0}), k});
   return nodes_.size() - 1;
 }
 
@@ -67,7 +66,7 @@ std::string graph_shape::find_cycle() const {
     std::size_t node, next_edge;
   };
   for (std::size_t root = 0; root < nodes_.size(); ++root) {
-    if (state[root] != fresh || nodes_[root].breaks_cycles) continue;
+    if (state[root] != fresh || nodes_[root].is.breaks_cycles) continue;
     std::vector<step> path{{root, 0}};
     state[root] = open;
     while (!path.empty()) {
@@ -78,7 +77,7 @@ std::string graph_shape::find_cycle() const {
         continue;
       }
       const std::size_t to = nodes_[s.node].out[s.next_edge++].node;
-      if (to == none || nodes_[to].breaks_cycles || state[to] == finished) continue;
+      if (to == none || nodes_[to].is.breaks_cycles || state[to] == finished) continue;
       if (state[to] == open) {
         std::string text;
         auto at =
@@ -115,6 +114,56 @@ std::vector<std::string> graph_shape::check() const {
   return out;
 }
 
+std::vector<bool> graph_shape::reachable_from(std::size_t node, bool forward) const {
+  std::vector<bool> seen(nodes_.size());
+  std::vector<std::size_t> open{node};
+  while (!open.empty()) {
+    const std::size_t at = open.back();
+    open.pop_back();
+    for (const port& p : forward ? nodes_[at].out : nodes_[at].in) {
+      if (p.node == none || seen[p.node]) continue;
+      seen[p.node] = true;
+      open.push_back(p.node);
+    }
+  }
+  return seen;
+}
+
+/// Each cycle has a feedback; all cycles that share a node are one here.
+void graph_shape::find_counted_cycles() {
+  cycles_.assign(nodes_.size(), nullptr);
+  std::vector<bool> done(nodes_.size());
+  for (std::size_t f = 0; f < nodes_.size(); ++f) {
+    if (!nodes_[f].is.breaks_cycles || done[f]) continue;
+    const auto from = reachable_from(f, true), to = reachable_from(f, false);
+    std::size_t inlets = 0;
+    bool counted = from[f];  // else it is in no cycle
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (!from[i] || !to[i]) continue;
+      done[i] = true;
+      counted = counted && nodes_[i].is.counts;
+      if (!nodes_[i].is.merges) continue;
+      for (const port& p : nodes_[i].in)
+        if (p.node != none && !(from[p.node] && to[p.node])) ++inlets;
+    }
+    if (!counted) continue;
+    auto found = std::make_shared<cycle>(inlets);
+    for (std::size_t i = 0; i < nodes_.size(); ++i)
+      if (from[i] && to[i]) cycles_[i] = found;
+  }
+}
+std::vector<bool> graph_shape::inside(std::size_t node, bool inlets) const {
+  std::vector<bool> out;
+  for (const port& p : inlets ? nodes_[node].in : nodes_[node].out)
+    out.push_back(cycles_[node] && cycles_[p.node] == cycles_[node]);
+  return out;
+}
+bool graph_shape::is_counted(std::size_t node) const {
+  graph_shape copy = *this;
+  copy.find_counted_cycles();
+  return copy.cycles_.at(node) != nullptr;
+}
+
 }  // namespace detail
 
 void graph::run(actor_system& system, run_options options) {
@@ -127,7 +176,8 @@ void graph::run(actor_system& system, run_options options) {
   }
   has_run_ = true;
   materializer m(system, std::move(options));
-  for (auto& build : builders_) build(m);
+  shape_.find_counted_cycles();
+  for (auto& build : builders_) build(*this, m);
   builders_.clear();
   m.start();
 }

@@ -102,6 +102,117 @@ TEST_CASE("a cycle runs through a feedback, and is bounded") {
   CHECK(out.result().get() == ints{0, 0});
 }
 
+TEST_CASE("a cycle whose elements are counted ends when nothing comes in and nothing goes round") {
+  testkit::kit k;
+  CHECK(rc::check([&] {
+    const auto in = *rc::gen::container<ints>(rc::gen::inRange(0, 40));
+    const auto more = *rc::gen::container<ints>(rc::gen::inRange(0, 40));
+    const auto holes = *rc::gen::arbitrary<std::vector<bool>>();
+    graph g(*rc::gen::inRange<std::size_t>(1, 4));
+    auto numbers = g.add_source("numbers", probe_source(in, std::make_shared<seen>(), holes));
+    auto others = g.add_source("others", probe_source(more, std::make_shared<seen>(), holes));
+    auto into = g.add_merge<int>("into", 3);
+    auto half = g.add_flow<int>("half", map([](int x) { return x / 2; }) | async({.capacity = 1}) |
+                                            map_async(2, [](int x) -> task<int> { co_return x; }));
+    // Zeros are done; odd ones go round once, even ones leave a copy outside.
+    auto way = g.add_partition<int>("way", 3, [](int x) { return x == 0 ? 0 : 1 + x % 2; });
+    auto both = g.add_broadcast<int>("both", 2);
+    auto again = g.add_merge<int>("again", 2);
+    auto back = g.add_feedback<int>("back", 10'000, on_full::fail);
+    auto zeros = g.add_sink<int>("zeros", sink::count());
+    auto evens = g.add_sink<int>("evens", sink::collect());
+    g.connect(numbers, into.in[0]);
+    g.connect(others, into.in[1]);
+    g.connect(back.out, into.in[2]);
+    g.connect(into.out, half.in);
+    g.connect(half.out, way.in);
+    g.connect(way.out[0], zeros.in);
+    g.connect(way.out[1], both.in);
+    g.connect(both.out[0], evens.in);
+    g.connect(both.out[1], again.in[0]);
+    g.connect(way.out[2], again.in[1]);
+    g.connect(again.out, back.in);
+    RC_ASSERT(g.check().empty());
+    RC_ASSERT(g.ends_by_itself(back));
+    g.run(k.system());
+    RC_ASSERT(zeros.result().get() == in.size() + more.size());
+    ints wanted;
+    for (const auto* all : {&in, &more})
+      for (int x : *all)
+        for (x /= 2; x != 0; x /= 2)
+          if (x % 2 == 0) wanted.push_back(x);
+    RC_ASSERT(sorted(evens.result().get()) == sorted(wanted));
+  }));
+}
+
+TEST_CASE("an element that becomes several in a cycle is waited for in each of them") {
+  testkit::kit k;
+  graph g(2);
+  auto numbers = g.add_source("numbers", source::from({7, 0, 5}));
+  auto in = g.add_merge<int>("in", 3);
+  auto less = g.add_flow<int>("less", map([](int x) { return x - 1; }));
+  auto done = g.add_partition<int>("done", 2, [](int x) { return x <= 0; });
+  auto twice = g.add_broadcast<int>("twice", 2);
+  auto left = g.add_feedback<int>("left", 10'000, on_full::fail);
+  auto right = g.add_feedback<int>("right", 10'000, on_full::fail);
+  auto out = g.add_sink<int>("out", sink::count());
+  g.connect(numbers, in.in[0]);
+  g.connect(in.out, less.in);
+  g.connect(less.out, done.in);
+  g.connect(done.out[0], twice.in);
+  g.connect(twice.out[0], left.in);
+  g.connect(twice.out[1], right.in);
+  g.connect(left.out, in.in[1]);
+  g.connect(right.out, in.in[2]);
+  g.connect(done.out[1], out.in);
+  CHECK(g.ends_by_itself(left));
+  g.run(k.system());
+  CHECK(out.result().get() == (1 << 6) + 1 + (1 << 4));
+}
+
+TEST_CASE("a cycle with a node that drops or makes elements does not pretend to end") {
+  for (int kind : {0, 1, 2}) {
+    graph g;
+    auto numbers = g.add_source("numbers", source::from({1}));
+    auto in = g.add_merge<int>("in", 2);
+    auto both = g.add_broadcast<int>("both", 2);
+    auto some = kind == 1 ? g.add_flow<int>("some", filter([](int x) { return x > 1; }))
+                          : g.add_flow<int>("some", map([](int x) { return x; }));
+    auto back = g.add_feedback<int>("back", 8, kind == 2 ? on_full::drop_oldest : on_full::fail);
+    auto out = g.add_sink<int>("out", sink::collect());
+    g.connect(numbers, in.in[0]);
+    g.connect(in.out, both.in);
+    g.connect(both.out[0], some.in);
+    g.connect(some.out, back.in);
+    g.connect(back.out, in.in[1]);
+    g.connect(both.out[1], out.in);
+    CHECK(g.ends_by_itself(back) == (kind == 0));
+  }
+}
+
+TEST_CASE("a failure inside a cycle ends it") {
+  testkit::kit k;
+  graph g;
+  auto numbers = g.add_source("numbers", source::from({3}));
+  auto in = g.add_merge<int>("in", 2);
+  auto less = g.add_flow<int>("less", map([](int x) {
+                                if (x == 1) throw actor_error(errc::refused, "no one");
+                                return x - 1;
+                              }));
+  auto done = g.add_partition<int>("done", 2, [](int x) { return x == 0; });
+  auto back = g.add_feedback<int>("back", 8, on_full::fail);
+  auto out = g.add_sink<int>("out", sink::collect());
+  g.connect(numbers, in.in[0]);
+  g.connect(in.out, less.in);
+  g.connect(less.out, done.in);
+  g.connect(done.out[0], back.in);
+  g.connect(back.out, in.in[1]);
+  g.connect(done.out[1], out.in);
+  g.run(k.system());
+  CHECK(out.result().result().error() == errc::refused);
+  k.settle();
+}
+
 TEST_CASE("a cycle without a feedback is refused with its nodes") {
   testkit::kit k;
   graph g;

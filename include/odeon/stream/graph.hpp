@@ -1,5 +1,6 @@
 #pragma once
 
+#include <odeon/stream/detail/cycle.hpp>
 #include <odeon/stream/fan_out.hpp>
 #include <odeon/stream/flow/async.hpp>
 #include <odeon/stream/flow/combine.hpp>
@@ -32,6 +33,13 @@
 /// every port has one edge, every node can be reached from a source and reaches a sink, and every
 /// cycle goes through a port that was made for it – a `feedback` – with a buffer that says what
 /// happens when it is full; a cycle of bounded channels alone can stand still for ever.
+///
+/// A cycle ends when all that comes into it has ended and nothing goes round any more. For that its
+/// elements are counted, which is possible when it consists of nodes that give one for one: merges,
+/// broadcasts, balances, partitions, a feedback that fails when it is full, and flows of `map`,
+/// `try_map`, `wire_tap`, `map_async`, `map_async_unordered` and `async`. `ends_by_itself(cycle)`
+/// tells. What is to be dropped goes through a partition to a sink outside. A cycle with other
+/// nodes goes on until what is behind it cancels, or a kill switch ends what comes in and it.
 
 namespace odeon::stream {
 
@@ -46,21 +54,35 @@ class graph_shape {
     std::size_t node;
     std::size_t index;  // among the node's inlets or outlets
   };
-  std::size_t add(std::string name, std::size_t inlets, std::size_t outlets, bool breaks_cycles);
+  struct kind {
+    bool breaks_cycles = false;
+    bool counts = false;  // what goes in comes out, and the node can tell what leaves a cycle
+    bool merges = false;
+  };
+  std::size_t add(std::string name, std::size_t inlets, std::size_t outlets, kind k);
   /// Throws `actor_error(invalid_argument)` for a port that has an edge, or is of another graph.
   void connect(port from, port to);
   [[nodiscard]] std::vector<std::string> check() const;
+  /// Finds the cycles that can be counted. Before the two below.
+  void find_counted_cycles();
+  /// The one that the node is in, or null.
+  [[nodiscard]] const cycle_ptr& cycle_of(std::size_t node) const { return cycles_[node]; }
+  /// Which of its inlets or outlets are edges of the node's own cycle.
+  [[nodiscard]] std::vector<bool> inside(std::size_t node, bool inlets) const;
+  [[nodiscard]] bool is_counted(std::size_t node) const;
 
  private:
   static constexpr std::size_t none = std::size_t(-1);
   struct node {
     std::string name;
     std::vector<port> in, out;  // the other end; node `none`: open
-    bool breaks_cycles;
+    kind is;
   };
+  [[nodiscard]] std::vector<bool> reachable_from(std::size_t node, bool forward) const;
   [[nodiscard]] std::vector<bool> reachable(bool forward) const;
   [[nodiscard]] std::string find_cycle() const;
   std::vector<node> nodes_;
+  std::vector<cycle_ptr> cycles_;
 };
 
 /// The channel of an edge, made when the first of its two ports is seen.
@@ -157,6 +179,12 @@ class graph {
     static_assert((detail::check_same_elements<T, U>(), true));
   }
 
+  /// Whether the cycle that goes through this feedback ends when what comes in has ended.
+  template <class T>
+  [[nodiscard]] bool ends_by_itself(const flow_ports<T, T>& feedback) const {
+    return shape_.is_counted(feedback.in.at.node);
+  }
+
   /// What is wrong, one sentence each, with the nodes' names; empty: it may run.
   [[nodiscard]] std::vector<std::string> check() const { return shape_.check(); }
 
@@ -172,14 +200,14 @@ class graph {
   outlet<T> make_outlet(std::size_t node, std::size_t index) {
     return {{node, index}, std::make_shared<std::shared_ptr<detail::channel<T>>>()};
   }
-  template <class T, class Stage>
-  fan_in_ports<T> add_fan_in(std::string name, std::size_t n);
+  template <class T>
+  fan_in_ports<T> make_fan_in(std::size_t node, std::size_t n);
   template <class T, class Policy>
   fan_out_ports<T> add_fan_out(std::string name, std::size_t n, Policy policy);
 
   std::size_t capacity_;
   detail::graph_shape shape_;
-  std::vector<std::move_only_function<void(materializer&)>> builders_;
+  std::vector<std::move_only_function<void(graph&, materializer&)>> builders_;
   bool has_run_ = false;
 };
 

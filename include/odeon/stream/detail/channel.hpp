@@ -69,6 +69,8 @@ class channel {
     ++written_;
     if (written_ - published_ >= publish_batch) publish();
   }
+  /// Elements so far.
+  [[nodiscard]] std::size_t written() const noexcept { return written_; }
   void publish() noexcept {
     if (published_ == written_) return;
     published_ = written_;
