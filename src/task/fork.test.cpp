@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <coroutine>
 #include <memory>
 #include <stdexcept>
@@ -544,29 +545,35 @@ TEST_CASE("detached work outside of actors forks as well") {
 
 TEST_CASE("foreign awaitables resume where they like, and the task goes on with its driver") {
   auto rt = make_threaded_runtime();
-  struct on_thread {
-    std::thread* thread;
+  // Another thread resumes what is put here.
+  std::atomic<void*> parked{nullptr};
+  std::thread other([&] {
+    for (int left = 2; left > 0; --left) {
+      void* h = nullptr;
+      while (!(h = parked.exchange(nullptr))) std::this_thread::yield();
+      std::coroutine_handle<>::from_address(h).resume();
+    }
+  });
+  struct elsewhere {
+    std::atomic<void*>* parked;
     int value;
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> h) {
-      *thread = std::thread([h] { h.resume(); });
-    }
+    void await_suspend(std::coroutine_handle<> h) noexcept { parked->store(h.address()); }
     int await_resume() const {
       if (value < 0) throw std::out_of_range("below zero");
       return value;
     }
   };
-  std::thread t;
   auto main = [&]() -> task<int> {
     const auto home = std::this_thread::get_id();
-    const int n = co_await on_thread{&t, 3};
-    t.join();
+    const int n = co_await elsewhere{&parked, 3};
     CHECK(std::this_thread::get_id() == home);
-    CHECK_THROWS_WITH_AS((co_await on_thread{&t, -1}), "below zero", std::out_of_range);
-    t.join();
+    CHECK_THROWS_WITH_AS((co_await elsewhere{&parked, -1}), "below zero", std::out_of_range);
+    CHECK(std::this_thread::get_id() == home);
     co_return n;
   };
   CHECK(run(*rt, main()) == 3);
+  other.join();
 }
 
 TEST_CASE("many forks, joined as they come, and a deep chain of joins") {
