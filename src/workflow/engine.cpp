@@ -92,6 +92,7 @@ task<result<value_ptr>> run_engine::run(actor_ref<run_tick> self, std::stop_toke
       lease_ = {};
       co_return std::unexpected(ok.error());
     }
+    if (phase_ != phase::ended) self_.tell(run_tick{tick_pump});
   } else {
     auto first = plan_->is_relay(plan_->start)
                      ? fire(*plan_, plan_->start, request_.input)
@@ -101,9 +102,8 @@ task<result<value_ptr>> run_engine::run(actor_ref<run_tick> self, std::stop_toke
     put_tokens(tokens_of(*first), request_.input);
     phase_ = phase::running;
   }
-  // On a turn of its own: the time that the asker leaves bounds the run, and not its steps, which
-  // would seem to fail when it is over.
-  self_.tell(run_tick{tick_pump});
+  // It goes on with the tick that follows its start, on a turn of its own: the time that the asker
+  // leaves bounds the run, and not its steps, which would seem to fail when it is over.
   auto out = co_await std::move(answer).as_result();
   if (!out) end(out);
   co_return out;
@@ -145,8 +145,10 @@ void run_engine::pump() {
   if (phase_ == phase::draining) {
     begin_undo();
   } else if (phase_ == phase::running && unwritten_.empty() && writing_.empty()) {
-    if (const auto due = marking_.next_due(now())) {
-      wake_at(*due);
+    if (!marking_.empty()) {
+      // Delayed values alone; one may have become due since they were looked at.
+      const auto due = marking_.next_due(now());
+      wake_at(due ? *due : now());
       return;
     }
     if (!answer_) {

@@ -32,7 +32,7 @@ struct run_request {
   std::string id;  // empty: not durable
 };
 
-/// What a run tells itself: something is due, or nobody waits any more.
+/// What a run tells itself, and what follows its start: go on, or something is due.
 struct run_tick {
   std::uint64_t what;
 };
@@ -65,14 +65,22 @@ class run_actor : public actor<start_run<Out>, run_tick> {
       : core_(this->ctx(), std::move(*request)) {}
 
   task<result<Out>> on(start_run<Out>) {
+    begun_ = true;
     auto answer = co_await core_.run(this->self(), co_await this_stop_token());
     this->ctx().stop();
     if (!answer) co_return std::unexpected(std::move(answer).error());
     co_return *static_cast<const Out*>(answer->get());
   }
-  void on(run_tick t) { core_.tick(t.what); }
+  void on(run_tick t) {
+    // A start that nobody waits for any more is not delivered; this one is, behind it.
+    if (begun_)
+      core_.tick(t.what);
+    else
+      this->ctx().stop();
+  }
 
  private:
+  bool begun_ = false;
   run_core core_;
 };
 
@@ -93,7 +101,9 @@ future<Out> start(result<std::shared_ptr<const plan>> of, value_ptr input, actor
     auto request = std::make_shared<run_request>(std::move(*of), std::move(input),
                                                  std::move(options), std::move(id));
     auto ref = system.spawn<run_actor<Out>>(run_actor_options(request->options), request);
-    return ref.template ask<start_run<Out>>().within(duration::zero());
+    auto answer = ref.template ask<start_run<Out>>().within(duration::zero());
+    ref.tell(run_tick{0});
+    return answer;
   } catch (const actor_error& e) {
     return failed_future<Out>(system.get_runtime(), e.reason());
   }
