@@ -18,7 +18,7 @@ task<std::string, std::string> worker(std::string name, std::chrono::millisecond
 }
 
 // Never ends by itself; it is told to, and cleans up.
-effect<std::string> clock() {
+effect<std::string> metronome() {
   bool stopped = false;
   for (int i = 1; !stopped; ++i) {
     try {
@@ -28,11 +28,11 @@ effect<std::string> clock() {
     }
     if (!stopped) co_await send("tick " + std::to_string(i));
   }
-  co_await send("the clock stops");
+  co_await send("the metronome stops");
 }
 
 task<std::vector<std::string>, std::string> both() {
-  auto ticks = fork(clock());
+  auto ticks = fork(metronome());
   auto stop = [](odeon::forked<void, std::string> f) -> task<void> {
     co_await sleep(20ms);
     f.abort();
@@ -53,12 +53,12 @@ int main() {
   std::printf("%s and %s\n", names[0].c_str(), names[1].c_str());
 
   // The same under names, for who listens to several.
-  odeon::run(odeon::listen<std::string>({{"clock", odeon::none<std::string>()},
-                                         {"work", odeon::to_effect([]() -> task<std::string> {
-                                            co_return "half done";
-                                          }())}}),
-             [](const tagged<std::string>& m) {
-               std::printf("%s: %s\n", m.tag.c_str(), m.message.c_str());
-             });
+  odeon::run(
+      odeon::listen<std::string>(
+          {{"ticks", odeon::none<std::string>()},
+           {"work", odeon::to_effect([]() -> task<std::string> { co_return "half done"; }())}}),
+      [](const tagged<std::string>& m) {
+        std::printf("%s: %s\n", m.tag.c_str(), m.message.c_str());
+      });
   return names == std::vector<std::string>{"slow", "quick"} ? 0 : 1;
 }
