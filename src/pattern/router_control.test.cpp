@@ -2,6 +2,7 @@
 
 #include "common.test.hpp"
 #include <odeon/pattern/hash_ring.hpp>
+#include <odeon/pattern/resizer.hpp>
 #include <odeon/pattern/router_group.hpp>
 
 #include <map>

@@ -169,6 +169,14 @@ TEST_CASE("a worker that is restarted has died over its job; one that resumes ha
   CHECK(resumes.ref.ask<job>(1).within(1h).get() == 2);
 }
 
+TEST_CASE("workers that die over jobs are replaced as jobs need them, however many") {
+  pool p({.max = 2, .idle = 1});
+  for (int i = 0; i < 20; ++i) p.r->deaths[i] = 1;
+  auto jobs = p.ask(20);
+  for (int i = 0; i < 20; ++i) CHECK(jobs[static_cast<std::size_t>(i)].get() == 2 * i);
+  CHECK(p.status().requeued == 20);
+}
+
 TEST_CASE("a killed worker's job goes to another") {
   pool p({.max = 2, .idle = 1});
   auto job = p.ref.ask<struct job>(4).within(1h);

@@ -145,6 +145,7 @@ auto troupe_work::take_next(cell& c, time_point now, after& todo) -> std::option
   {
     std::lock_guard guard(mutex_);
     bool has_none = true;
+    ended_over_job_.erase(&c);  // it lives
     if (const auto found = hands_.find(&c); found != hands_.end()) {
       found->second.let_go = true;
       has_none = !is_open(found->second);  // else it will be answered later, and is not free
@@ -305,6 +306,7 @@ void troupe_work::failed(cell& c, directive what, const std::string& why) noexce
       }
     } else {
       died(h, why, todo);
+      ended_over_job_.insert(&c);  // if this is its end
     }
     hands_.erase(found);
   }
@@ -348,7 +350,7 @@ void troupe_work::left(cell& c) noexcept {
       else
         close(h, todo);
       hands_.erase(found);
-    } else {
+    } else if (ended_over_job_.erase(&c) == 0) {
       jobless_.insert(&c);
     }
   }

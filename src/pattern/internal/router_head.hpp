@@ -31,11 +31,17 @@ struct set_troupe {
   using reply = void;
 };
 /// There is work for more workers.
-struct look_around {};
+struct look_around {
+  using is_signal = void;  // nothing is lost when it comes too late
+};
 /// Successors may be made again.
-struct look_later {};
+struct look_later {
+  using is_signal = void;  // nothing is lost when it comes too late
+};
 /// Time has passed.
-struct look_regularly {};
+struct look_regularly {
+  using is_signal = void;  // nothing is lost when it comes too late
+};
 
 /// What the first routees are made of.
 struct router_members {

@@ -94,7 +94,8 @@ class troupe_work final : public shared_work, public std::enable_shared_from_thi
   std::deque<job> pending_;
   std::unordered_map<const cell*, hand> hands_;
   std::unordered_map<const cell*, time_point> idle_;
-  std::unordered_set<const cell*> jobless_;  // ended without a job
+  std::unordered_set<const cell*> ended_over_job_;  // failed, and have not pulled since
+  std::unordered_set<const cell*> jobless_;         // ended without a job
   std::size_t workers_ = 0;
   bool asked_for_more_ = false;
   troupe_status counts_;
