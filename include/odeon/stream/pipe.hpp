@@ -50,6 +50,29 @@ using stage_t = typename std::remove_cvref_t<S>::built_type::stage_type;
 
 namespace detail {
 
+// As the compiler prints them.
+template <class Stream>
+inline constexpr bool has_a_sink = false;
+template <class Stream>
+inline constexpr bool has_a_source = false;
+template <class Stage>
+inline constexpr bool stands_in_to = false;
+template <class Stage>
+inline constexpr bool stands_first = false;
+
+/// For the compiler's message alone.
+template <class Source>
+void run_without_sink() {
+  static_assert(has_a_sink<Source>,
+                "odeon: this source has no sink, so it cannot run: source | to(sink::ignore())");
+}
+template <class Flow>
+void run_without_source() {
+  static_assert(has_a_source<Flow>,
+                "odeon: this flow has no source and no sink, so it cannot run: source | flow | "
+                "to(sink::ignore())");
+}
+
 template <class Stage, class... Mats>
 built<Stage, Mats...> make_built(Stage stage, std::tuple<Mats...> mats) {
   return {std::move(stage), std::move(mats)};
@@ -85,6 +108,10 @@ struct typed_flow {
         },
         std::move(params));
   }
+  template <class... As>
+  void run(As&&...) const {
+    run_without_source<typed_flow>();
+  }
 };
 template <template <class...> class Stage, class... Ps>
 typed_flow<Stage, Ps...> flow_with(Ps... ps) {
@@ -105,6 +132,10 @@ struct plain_flow {
         },
         std::move(params));
   }
+  template <class... As>
+  void run(As&&...) const {
+    run_without_source<plain_flow>();
+  }
 };
 template <template <class> class Stage, class... Ps>
 plain_flow<Stage, Ps...> plain_flow_with(Ps... ps) {
@@ -118,6 +149,10 @@ struct stage_source {
   using built_type = built<Stage>;
   Stage stage;
   built_type build(materializer&) && { return {std::move(stage), {}}; }
+  template <class... As>
+  void run(As&&...) const {
+    run_without_sink<stage_source>();
+  }
 };
 template <class Stage>
 stage_source(Stage) -> stage_source<Stage>;
@@ -132,6 +167,10 @@ struct piped_source {
   built_type build(materializer& m) && {
     return std::move(flow).attach(m, std::move(source).build(m));
   }
+  template <class... As>
+  void run(As&&...) const {
+    run_without_sink<piped_source>();
+  }
 };
 
 template <class F, class G>
@@ -142,6 +181,10 @@ struct joined_flow {
   template <class Up, class... Mats>
   auto attach(materializer& m, built<Up, Mats...> b) && {
     return std::move(second).attach(m, std::move(first).attach(m, std::move(b)));
+  }
+  template <class... As>
+  void run(As&&...) const {
+    run_without_source<joined_flow>();
   }
 };
 
@@ -270,6 +313,21 @@ template <class F, class K>
   requires is_flow<F>
 [[nodiscard]] auto operator|(F&& f, detail::to_sink<K> k) {
   return detail::piped_sink<std::remove_cvref_t<F>, K>{std::forward<F>(f), std::move(k.sink)};
+}
+/// For the compiler's message alone.
+template <class S, class K>
+  requires(is_source<S> || is_flow<S>) && is_sink<K>
+auto operator|(S&&, K&&) {
+  static_assert(detail::stands_in_to<K>,
+                "odeon: a sink stands in to(…): source | to(sink::collect())");
+  return detail::to_sink<std::remove_cvref_t<K>>{};
+}
+template <class S, class T>
+  requires(is_source<S> || is_flow<S>) && is_source<T>
+S operator|(S&& s, T&&) {
+  static_assert(detail::stands_first<T>,
+                "odeon: a source stands first: two sources become one with merge, concat or zip");
+  return std::forward<S>(s);
 }
 
 namespace detail {
