@@ -9,6 +9,7 @@
 
 #include <odeon/runtime/memory_transport.hpp>
 #include <odeon/runtime/runtime.hpp>
+#include <odeon/runtime/serial_executor.hpp>
 
 #include <algorithm>
 #include <deque>

@@ -1,5 +1,6 @@
 #include "internal/timer_wheel.hpp"
 #include <odeon/base/error.hpp>
+#include <odeon/runtime/serial_executor.hpp>
 #include <odeon/runtime/simulated.hpp>
 
 #include <algorithm>

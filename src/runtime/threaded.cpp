@@ -13,6 +13,7 @@
 #include <odeon/base/assert.hpp>
 #include <odeon/base/error.hpp>
 #include <odeon/runtime/runtime.hpp>
+#include <odeon/runtime/serial_executor.hpp>
 
 #include <sys/random.h>
 

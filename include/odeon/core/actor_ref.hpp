@@ -5,7 +5,7 @@
 #include <odeon/core/message.hpp>
 
 #include <compare>
-#include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>

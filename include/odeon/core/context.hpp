@@ -8,7 +8,6 @@
 #include <odeon/core/spawn_options.hpp>
 #include <odeon/core/timer.hpp>
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>

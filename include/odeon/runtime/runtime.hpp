@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -67,14 +66,6 @@ class executor {
 
   /// Whether code on this executor may block its thread (pinned and blocking executors).
   [[nodiscard]] virtual bool may_block() const noexcept = 0;
-};
-
-/// Runs functions one after the other, in the order posted, on a thread that may block: a store's
-/// writer, say. Its destructor runs what was posted before, then ends. @threadsafe
-class serial_executor {
- public:
-  virtual ~serial_executor() = default;
-  virtual void post(std::move_only_function<void()> job) = 0;
 };
 
 /// A timer's place in a queue, embedded in its owner: arming allocates nothing. See `timer_queue`.

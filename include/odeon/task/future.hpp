@@ -6,7 +6,6 @@
 
 #include <concepts>
 #include <coroutine>
-#include <functional>
 #include <utility>
 
 /// @file `future<T>`: one value that comes later, from an ask or a `promise`.

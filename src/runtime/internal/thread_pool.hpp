@@ -1,6 +1,7 @@
 #pragma once
 
 #include <odeon/runtime/runtime.hpp>
+#include <odeon/runtime/serial_executor.hpp>
 
 #include <atomic>
 #include <condition_variable>
