@@ -1,5 +1,6 @@
 #include "common.test.hpp"
 #include <odeon/pattern/aggregator.hpp>
+#include <odeon/pattern/backoff.hpp>
 #include <odeon/pattern/pipe_to.hpp>
 #include <odeon/pattern/throttler.hpp>
 #include <odeon/task/run.hpp>
@@ -235,6 +236,49 @@ TEST_CASE("an aggregator gives what it has when its time is over, or when it is 
   k.system().stop(stopped.ref);
   k.settle();
   CHECK(stopped.result.get().messages == std::vector{page{2}});
+}
+
+namespace {
+
+struct begin {
+  using reply = int;
+};
+/// Uses the patterns as its own children.
+struct editor : actor<begin> {
+  explicit editor(printer::ref p) : printer_(std::move(p)) {}
+  task<int> on(begin) {
+    auto slow = spawn_throttler(ctx(), printer_, {.elements = 1, .per = 1s});
+    auto all = spawn_aggregator<page>(ctx(), {.expected = 2});
+    auto child = spawn_backoff<printer>(ctx(), {}, got, kit);
+    child.tell(page{7});
+    slow.tell(page{8});
+    all.ref.tell(page{1});
+    all.ref.tell(page{2});
+    std::vector<future<int>> asked;
+    asked.push_back(slow.ask<get>());
+    asked.push_back(child.ask<get>());
+    auto counts = co_await gather(std::move(asked));
+    co_return static_cast<int>((co_await std::move(all.result)).messages.size()) +
+        10 * *counts.replies[0] + 100 * *counts.replies[1];
+  }
+  static inline std::shared_ptr<printer::arrivals> got;
+  static inline testkit::kit* kit = nullptr;
+  printer::ref printer_;
+};
+
+}  // namespace
+
+TEST_CASE("an actor uses throttlers, aggregators and backoffs as its own children") {
+  testkit::kit k;
+  editor::got = std::make_shared<printer::arrivals>();
+  editor::kit = &k;
+  auto behind = k.system().spawn<printer>(std::make_shared<printer::arrivals>(), &k);
+  auto e = k.system().spawn<editor>(behind);
+  CHECK(e.ask<begin>().get() == 112);
+  k.system().stop(e);
+  k.settle();
+  CHECK(editor::got.use_count() == 1);  // its children ended with it
+  editor::got.reset();
 }
 
 TEST_CASE("an aggregator ends when its rule says that there is enough") {

@@ -1,6 +1,7 @@
 #include <odeon/persistence/event_sourced.hpp>
 #include <odeon/persistence/memory_journal.hpp>
 #include <odeon/runtime/simulated.hpp>
+#include <odeon/task/run.hpp>
 #include <odeon/workflow/workflow.hpp>
 
 #include <doctest/doctest.h>
@@ -321,4 +322,22 @@ TEST_CASE("a record that is damaged, or of something else, is refused with its p
   auto s = f.durable("y").run(1, *w.system).result();
   CHECK(s.error() == errc::wrong_type);
   CHECK(text(s).find("event 1 of 'bank.deposit' is no record of a workflow") != std::string::npos);
+}
+
+TEST_CASE("the runs that have not ended are listed in the order they began") {
+  world w;
+  odeon::workflow f = w.note("a") >> w.gate();
+  f.named("orders");
+  const auto unfinished = [&](const std::string& name) {
+    return run(w.rt, unfinished_runs(w.rt, persistence::installed(*w.system), name));
+  };
+  CHECK(unfinished("orders").empty());
+  w.run_until_crash(f, "z", 1);
+  w.run_until_crash(f, "b", 1);
+  w.run_until_crash(f, "m", 1);
+  CHECK(unfinished("orders") == strings{"z", "b", "m"});
+  CHECK(unfinished("other").empty());
+  w.broken = false;
+  CHECK(f.durable("b").run({}, *w.system).get() == 20);
+  CHECK(unfinished("orders") == strings{"z", "m"});
 }

@@ -2,6 +2,7 @@
 
 #include <odeon/persistence/event_sourced.hpp>
 #include <odeon/persistence/journal.hpp>
+#include <odeon/workflow/workflow.hpp>
 
 #include <workflow/internal/engine.hpp>
 
@@ -19,7 +20,8 @@ future<T> call(runtime& rt, Start&& start) {
   return std::move(f);
 }
 
-std::string persistence_id(const std::string& id) { return "workflow:" + id; }
+constexpr std::string_view id_prefix = "workflow:";
+std::string persistence_id(const std::string& id) { return std::string(id_prefix) + id; }
 
 }  // namespace
 
@@ -251,3 +253,28 @@ void run_engine::appended(result<append_ack> ack) {
 }
 
 }  // namespace odeon::workflows::detail
+
+namespace odeon::workflows {
+
+task<std::vector<std::string>> unfinished_runs(runtime& rt, std::shared_ptr<odeon::journal> store,
+                                               std::string workflow_name) {
+  constexpr std::size_t page = 1'000;
+  std::vector<std::string> begun;
+  for (std::uint64_t after = 0;;) {
+    const auto events = co_await detail::call<std::vector<stored_event>>(rt, [&](auto done) {
+      store->by_tag("workflow:" + workflow_name, after, page, std::move(done));
+    });
+    if (events.empty()) co_return begun;
+    for (const stored_event& e : events) {
+      after = e.position;
+      if (!e.persistence_id.starts_with(detail::id_prefix)) continue;
+      std::string id = e.persistence_id.substr(detail::id_prefix.size());
+      if (e.event.manifest == detail::run_started::manifest)
+        begun.push_back(std::move(id));
+      else
+        std::erase(begun, id);
+    }
+  }
+}
+
+}  // namespace odeon::workflows

@@ -54,6 +54,18 @@ task<int> never(int n) {
   co_return n;
 }
 
+struct go {
+  using reply = int;
+};
+class boss : public actor<go> {
+ public:
+  explicit boss(odeon::workflow<int, int> w) : w_(std::move(w)) {}
+  task<int> on(go) { co_return co_await w_.run(1, ctx().system()); }
+
+ private:
+  odeon::workflow<int, int> w_;
+};
+
 }  // namespace
 
 TEST_CASE("all edges whose conditions hold fire, by priority and then by age") {
@@ -282,6 +294,26 @@ TEST_CASE("a run that nobody waits for any more is given up, and nothing is comp
   }
   CHECK(k.system().snapshot().actors == 0);
   CHECK(undone == 0);
+}
+
+TEST_CASE("a run ends with the actor that waits for it, and when that one's asker gives up") {
+  testkit::kit k;
+  const auto b = k.system().spawn<boss>(odeon::workflow(step("never", never)));
+  SUBCASE("the actor is killed") {
+    auto f = b.ask<go>().within(24h);
+    k.settle();
+    CHECK(k.system().snapshot().actors == 3);
+    k.system().kill(b);
+    k.settle();
+    CHECK(k.system().snapshot().actors == 0);
+    CHECK_FALSE(f.result());
+  }
+  SUBCASE("the time of its asker is over") {
+    auto r = b.ask<go>().within(10s).result();
+    CHECK_FALSE(r);
+    k.advance(1s);
+    CHECK(k.system().snapshot().actors == 1);
+  }
 }
 
 TEST_CASE("compensations run in reverse order of completion, and their failures are told") {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 /// @file Workflows: steps, the edges between them, and their runs.
 ///
@@ -254,5 +255,15 @@ class durable_workflow {
   result<std::shared_ptr<const detail::plan>> of_;
   std::string id_;
 };
+
+/// The ids of the durable runs of workflows of that name that have begun and not ended, in the
+/// order in which they began: what a program takes up again when it starts. Some may be under way
+/// now. Reads the first and the last record of all runs there ever were. Throws `actor_error`.
+///
+///     for (auto& id : co_await unfinished_runs(system.get_runtime(), journal, w.name()))
+///       w.durable(id).run({}, system).then(…);        // the recorded input counts
+[[nodiscard]] task<std::vector<std::string>> unfinished_runs(runtime& rt,
+                                                             std::shared_ptr<odeon::journal> store,
+                                                             std::string workflow_name);
 
 }  // namespace odeon::workflows

@@ -28,7 +28,7 @@ struct retry_options {
 
 struct step_options {
   retry_options retry = {};
-  /// Of one attempt, on the user clock. Zero: none; for a step that asks an actor the system's
+  /// Of one attempt. Zero: none; for a step that asks an actor the system's
   /// default ask timeout. A plain function cannot be interrupted, so it may not have one.
   duration timeout{0};
   /// How often the step may run in one run: the bound of a cycle. Zero: as often as the workflow's
