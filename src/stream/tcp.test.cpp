@@ -57,8 +57,8 @@ TEST_CASE("each byte goes to the peer and comes back once, in order, however it 
     const auto size = [](int most) { return static_cast<std::size_t>(*rc::gen::inRange(1, most)); };
     net_kit n({.capacity = size(50), .read_max = size(20)});
     const tcp::options o{.chunk = size(30), .write_buffer = size(40)};
-    const auto in =
-        *rc::gen::container<lines>(rc::gen::container<std::string>(rc::gen::inRange('a', 'z')));
+    const auto in = *rc::gen::resize(
+        25, rc::gen::container<lines>(rc::gen::container<std::string>(rc::gen::inRange('a', 'z'))));
     const auto holes = *rc::gen::arbitrary<std::vector<bool>>();
     const auto b = n.serve(echo() | with_holes(holes), o);
     const auto out =
