@@ -69,8 +69,8 @@ future<std::size_t> router_control::remove(any_ref member) const {
 
 any_ref detail::make_group(system_anchor& system, const router_plan& plan,
                            std::vector<any_ref> members, const group_options& options) {
-  return any_ref::adopt(spawn_router(system, nullptr, options.name, plan,
-                                     {{}, {}, std::move(members)}, "odeon::router_group"));
+  return any_ref::adopt(
+      spawn_router(system, nullptr, options.name, plan, {{}, {}, std::move(members)}));
 }
 
 // -- troupes --------------------------------------------------------------------------------------

@@ -121,6 +121,40 @@ TEST_CASE("a routee in surplus waits for what it has put aside") {
   CHECK(control.stats().leaving == 0);
 }
 
+TEST_CASE("kill of the router kills its routees: suspended handlers end at once") {
+  testkit::kit k;
+  auto r = std::make_shared<record>();
+  auto pool = make(k, round_robin(2), r);
+  auto held = pool.ask<hold>().within(1min);
+  k.settle();
+  const time_point began = k.now();
+  k.system().kill(pool);
+  CHECK(code_of(std::move(held)) == errc::killed);
+  k.settle();
+  CHECK(pool.is_terminated());
+  CHECK(k.now() == began);
+}
+
+TEST_CASE("tell_wait through a router waits for room at the routee, and tells a refusal") {
+  testkit::kit k;
+  auto r = std::make_shared<record>();
+  auto pool = k.system().spawn<worker>(
+      {.mailbox = mailbox::bounded(1, overflow::block), .router = round_robin(1)}, r);
+  auto held = pool.ask<hold>().within(1min);
+  k.settle();
+  auto first = pool.tell_wait<work>(1);
+  auto second = pool.tell_wait<work>(2);
+  first.get();
+  k.settle();
+  CHECK(r->got.empty());
+  second.get();
+  CHECK(held.get() == 1);
+  k.settle();
+  CHECK(r->got == std::vector{1, 2});
+  auto keyed = make(k, consistent_hash(1), r);
+  CHECK(code_of(keyed.tell_wait<work>(1)) == errc::invalid_argument);
+}
+
 TEST_CASE("a size that makes no sense is refused, and a group has members instead") {
   testkit::kit k;
   auto r = std::make_shared<record>();

@@ -190,12 +190,13 @@ void gather::send_to(cell& target, bool last) noexcept {
     copy->from = ask;
     copy->flags |= envelope::is_ask;
     target.deliver(*copy);
-  } catch (const std::exception& x) {
+  } catch (...) {
     if (copy) {
       destroy_payload(*copy);
       free_block(*copy);
     }
-    failed_leg({errc::internal, std::string("the message could not be copied: ") + x.what()});
+    failed_leg(
+        {errc::internal, std::string("the message could not be copied: ") + text_of_exception()});
   }
 }
 
@@ -221,8 +222,9 @@ void gather::answered(leg& l) noexcept {
     if (finish()) {
       try {
         l.ask.hand_on(*first_);
-      } catch (const std::exception& x) {
-        first_->fail({errc::internal, std::string("the reply could not be moved: ") + x.what()});
+      } catch (...) {
+        first_->fail(
+            {errc::internal, std::string("the reply could not be moved: ") + text_of_exception()});
       }
     }
   } else if (why && !dropped) {

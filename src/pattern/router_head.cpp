@@ -289,13 +289,27 @@ void router_head::look_at_pressure() {
 void router_head::look_at_workers() {
   troupe_work& work = troupe_of(*state_);
   const troupe_options settings = work.settings();
+  // Idle ones first, the longest idle before others, and of these the youngest.
+  struct candidate {
+    time_point since;
+    std::size_t at;
+  };
+  std::vector<candidate> candidates;
+  const auto idle = work.idle_since();
+  for (std::size_t i = slots_.size(); i > 0; --i) {
+    const slot& s = slots_[i - 1];
+    if (!s.ref || s.leaving) continue;
+    const auto found = idle.find(s.ref.get());
+    candidates.push_back({found == idle.end() ? time_point::max() : found->second, i - 1});
+  }
+  std::ranges::stable_sort(candidates, {}, &candidate::since);
+  const time_point now = state_->rt.now();
   std::vector<any_ref> leaving;
-  for (const cell* c : work.surplus(state_->rt.now()))
-    for (slot& s : slots_)
-      if (s.ref.get() == c && !s.leaving) leave(s, leaving);
-  for (std::size_t i = slots_.size(), n = live(); i > 0 && n > settings.max; --i) {
-    if (!slots_[i - 1].ref || slots_[i - 1].leaving) continue;
-    leave(slots_[i - 1], leaving);
+  std::size_t n = candidates.size();
+  for (const candidate& c : candidates) {
+    const bool rests = c.since != time_point::max() && now - c.since >= settings.idle_time;
+    if (n <= settings.max && (n <= settings.idle || !rests)) break;
+    leave(slots_[c.at], leaving);
     --n;
   }
   if (!leaving.empty()) {
@@ -319,7 +333,7 @@ void router_head::look_at_workers() {
 // -- making one -----------------------------------------------------------------------------------
 
 cell* spawn_router(system_anchor& system, cell* parent, std::string name, const router_plan& plan,
-                   router_members members, std::string_view type) {
+                   router_members members) {
   using cls = class_of<router_head, std::shared_ptr<router_state>, std::shared_ptr<router_members>>;
   const auto wrong = [](const std::string& text) {
     throw actor_error(errc::invalid_argument, text);
@@ -346,7 +360,7 @@ cell* spawn_router(system_anchor& system, cell* parent, std::string name, const 
   router_plan exact = plan;
   if (exact.pool.resize)
     exact.size = std::clamp(exact.size, exact.pool.resize->min, exact.pool.resize->max);
-  auto state = std::make_shared<router_state>(exact, system, type);
+  auto state = std::make_shared<router_state>(exact, system, members.recipe.what);
   if (plan.kind == route_kind::balancing) {
     state->work = make_shared_mailbox(state, members.options.mailbox);
     members.options.mailbox = {};

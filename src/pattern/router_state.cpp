@@ -65,11 +65,11 @@ class router_state::leave final : public router_gate::departure {
   any_ref self_;
 };
 
-router_state::router_state(const router_plan& p, system_anchor& s, std::string_view type)
+router_state::router_state(const router_plan& p, system_anchor& s, const actor_class* routee)
     : plan(p),
       system(s),
       rt(actor_system::of(s).get_runtime()),
-      type_(type),
+      routee_(routee),
       table_(new route_table),
       turn_(p.kind == route_kind::random || p.kind == route_kind::tail_chopping ? rt.random_u64()
                                                                                 : 0) {}
@@ -82,9 +82,20 @@ router_state* router_state::of(const any_ref& ref) noexcept {
 }
 
 bool router_state::accepts(const message_type& type) const noexcept {
+  if (routee_) return routee_->handlers.find(&type) != nullptr;
   return read([&](const route_table& t) {
     return !t.routees.empty() && t.routees.front().get()->accepts(type);
   });
+}
+
+std::string text_of_exception() noexcept {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "unknown exception";
+  }
 }
 
 std::unexpected<error> router_state::refuse(cell& self, envelope& e, errc code,
@@ -121,9 +132,9 @@ result<void> router_state::route(cell& self, envelope& e, bool may_wait) noexcep
   const router_gate::pass inside(gate_);
   try {
     return route_inside(self, e, *table_.load(), may_wait);
-  } catch (const std::exception& x) {
+  } catch (...) {
     return refuse(self, e, errc::internal,
-                  "routing " + std::string(e.type->name) + " failed: " + x.what());
+                  "routing " + std::string(e.type->name) + " failed: " + text_of_exception());
   }
 }
 

@@ -13,8 +13,7 @@ class pool_spec final : public router_spec {
   cell* spawn(system_anchor& system, const spawn_request& request) const override {
     router_members members{actor_recipe::of(request), *request.options, {}};
     members.options.router = {};
-    return spawn_router(system, request.parent, request.options->name, plan_, std::move(members),
-                        request.what->name);
+    return spawn_router(system, request.parent, request.options->name, plan_, std::move(members));
   }
 
  private:

@@ -23,6 +23,7 @@
 #include "internal/troupe_work.hpp"
 
 #include "internal/router_head.hpp"
+#include "internal/troupe_leg.hpp"
 
 #include <algorithm>
 
@@ -37,32 +38,6 @@ bool may_be_death(const error& e) noexcept {
 }
 
 }  // namespace
-
-/// The ask of one try.
-struct troupe_work::leg final : task_driver {
-  leg(std::shared_ptr<troupe_work> t, cell& c, ask_state_base& a)
-      : of(std::move(t)),
-        worker(any_ref::share(&c)),
-        ask(a) {}
-  // Light work, on the thread that completed the ask: the answer goes on to the asker from there.
-  void post(driver_node&) noexcept override { of->answered(*this); }
-  void expect_late_node() noexcept override { late = true; }
-  [[nodiscard]] bool stop_requested() const noexcept override { return false; }
-  [[nodiscard]] std::stop_token stop_token() override { return {}; }
-  [[nodiscard]] runtime& get_runtime() const noexcept override { return *ask.home(); }
-  void drop_ref() noexcept {
-    // As any count: what the holders did happens before the end.
-    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
-
-  const std::shared_ptr<troupe_work> of;
-  const any_ref worker;
-  ask_state_base& ask;
-  bool settled = false;  // its answer was seen; under the mutex, as is …
-  bool dropped = false;  // … that nobody waits for it
-  bool late = false;
-  std::atomic<int> refs{2};  // of the hand, and of the registration
-};
 
 troupe_work::troupe_work(const std::shared_ptr<router_state>& state, const troupe_options& options)
     : state_(state),
@@ -202,7 +177,7 @@ envelope* troupe_work::hand_out(cell& c, job j) noexcept {
     std::lock_guard guard(mutex_);
     hands_[&c] = {.what = j, .answer = answer};
     if (answer) ask->add_waiter(*answer, std::noop_coroutine());
-  } catch (const std::exception& x) {
+  } catch (...) {
     // Nothing was handed out.
     delete answer;
     if (ask) {
@@ -212,7 +187,7 @@ envelope* troupe_work::hand_out(cell& c, job j) noexcept {
     if (!j.message) j.message = e;
     after todo;
     todo.given_up.push_back(
-        {j, {errc::internal, std::string("the job could not be copied: ") + x.what()}});
+        {j, {errc::internal, std::string("the job could not be copied: ") + text_of_exception()}});
     carry_out(todo);
     return nullptr;
   }
@@ -258,8 +233,9 @@ void troupe_work::answered(leg& l) noexcept {
     if (good) {
       try {
         l.ask.hand_on(*first);
-      } catch (const std::exception& x) {
-        first->fail({errc::internal, std::string("the reply could not be moved: ") + x.what()});
+      } catch (...) {
+        first->fail(
+            {errc::internal, std::string("the reply could not be moved: ") + text_of_exception()});
       }
     } else {
       first->fail(std::move(*why));
@@ -284,150 +260,6 @@ void troupe_work::close(hand& h, after& todo) {
   ++(good ? counts_.completed : counts_.failed);
   if (h.answer) todo.ended.push_back(std::exchange(h.answer, nullptr));
   todo.over.push_back(h.what);
-}
-
-// -- deaths ---------------------------------------------------------------------------------------
-
-void troupe_work::failed(cell& c, directive what, const std::string& why) noexcept {
-  after todo;
-  {
-    std::lock_guard guard(mutex_);
-    const auto found = hands_.find(&c);
-    if (found == hands_.end()) return;
-    hand& h = found->second;
-    if (what == directive::resume) {
-      // The worker lives. Its job is done for, unless somebody may still answer it.
-      if (is_open(h)) return;
-      if (!h.answer) h.good = false;
-      close(h, todo);
-      if (!h.what.first && h.what.message) {
-        todo.over.pop_back();
-        todo.given_up.push_back({h.what, {errc::handler_failed, why}});
-      }
-    } else {
-      died(h, why, todo);
-      ended_over_job_.insert(&c);  // if this is its end
-    }
-    hands_.erase(found);
-  }
-  carry_out(todo);
-}
-
-void troupe_work::died(hand& h, const std::string& why, after& todo) {
-  if (h.told) {  // it was answered before
-    close(h, todo);
-    return;
-  }
-  if (h.answer) {
-    h.answer->dropped = !h.answer->settled;
-    todo.ended.push_back(std::exchange(h.answer, nullptr));
-  }
-  job& j = h.what;
-  if (++j.deaths < options_.attempts && j.message) {
-    pending_.push_front(j);
-    ++counts_.requeued;
-    todo.requeued = true;
-    return;
-  }
-  ++counts_.failed;
-  todo.given_up.push_back(
-      {j,
-       {errc::handler_failed,
-        std::string(j.type) + " was given up after " + std::to_string(j.deaths) +
-            (j.deaths == 1 ? " worker" : " workers") + " died over it; the last: " + why}});
-}
-
-void troupe_work::left(cell& c) noexcept {
-  after todo;
-  {
-    std::lock_guard guard(mutex_);
-    idle_.erase(&c);
-    if (const auto found = hands_.find(&c); found != hands_.end()) {
-      hand& h = found->second;
-      const bool unanswered = h.answer && !h.told;
-      if (unanswered)
-        died(h, h.why ? std::string(h.why->text()) : "the worker has stopped", todo);
-      else
-        close(h, todo);
-      hands_.erase(found);
-    } else if (ended_over_job_.erase(&c) == 0) {
-      jobless_.insert(&c);
-    }
-  }
-  carry_out(todo);
-  rested();
-}
-
-bool troupe_work::awaits(cell& c) noexcept {
-  std::lock_guard guard(mutex_);
-  const auto found = hands_.find(&c);
-  if (found == hands_.end()) return false;
-  found->second.let_go = true;
-  return is_open(found->second);
-}
-
-bool troupe_work::keeps(const cell& c) const noexcept {
-  std::lock_guard guard(mutex_);
-  const auto found = hands_.find(&c);
-  return found != hands_.end() && found->second.what.message;
-}
-
-void troupe_work::rested() noexcept {
-  if (waiting() == 0) return;
-  if (const auto s = state_.lock()) wake(*s);
-}
-
-// -- what is done without the lock ----------------------------------------------------------------
-
-void troupe_work::attach_ask(job& j) noexcept {
-  j.message->from = std::exchange(j.first, nullptr);
-  j.message->flags |= envelope::is_ask;
-}
-
-void troupe_work::destroy(job& j) noexcept {
-  if (j.first) std::exchange(j.first, nullptr)->drop_ref();
-  if (envelope* e = std::exchange(j.message, nullptr)) {
-    destroy_payload(*e);
-    free_block(*e);
-  }
-}
-
-void troupe_work::carry_out(after& todo) noexcept {
-  for (auto& [first, why] : todo.told_errors) {
-    first->fail(std::move(why));
-    first->drop_ref();
-  }
-  for (leg* l : todo.ended) {
-    if (l->dropped) {
-      l->ask.detach_waiter();
-      l->ask.let_go();
-      l->ask.drop_ref();
-      if (!l->late) l->drop_ref();
-    }
-    l->drop_ref();
-  }
-  for (job& j : todo.over) destroy(j);
-  for (auto& [j, why] : todo.given_up) {
-    if (!j.message) {
-      if (j.first) j.first->fail(std::move(why));
-      destroy(j);
-      continue;
-    }
-    if (j.first) attach_ask(j);
-    envelope& e = *std::exchange(j.message, nullptr);
-    const auto state = state_.lock();
-    if (const any_ref router = state ? state->self() : any_ref()) {
-      lose(*router.get(), e, why);
-    } else {
-      if (ask_state_base* ask = take_ask(e)) {
-        ask->fail(std::move(why));
-        ask->drop_ref();
-      }
-      destroy_payload(e);
-      free_block(e);
-    }
-  }
-  if (todo.requeued) rested();
 }
 
 // -- askers ---------------------------------------------------------------------------------------
@@ -512,19 +344,9 @@ std::size_t troupe_work::wanted() const noexcept {
   return wanted_now();
 }
 
-std::vector<const cell*> troupe_work::surplus(time_point now) {
+std::unordered_map<const cell*, time_point> troupe_work::idle_since() const {
   std::lock_guard guard(mutex_);
-  std::vector<std::pair<time_point, const cell*>> idle;
-  for (const auto& [c, since] : idle_) idle.emplace_back(since, c);
-  std::ranges::sort(idle);
-  std::vector<const cell*> out;
-  for (const auto& [since, c] : idle) {
-    const std::size_t left = workers_ - std::min(workers_, out.size());
-    const bool over = left > options_.max;
-    if (!over && (left <= options_.idle || now - since < options_.idle_time)) continue;
-    out.push_back(c);
-  }
-  return out;
+  return idle_;
 }
 
 void troupe_work::note_dismissed(std::size_t n) noexcept {

@@ -96,6 +96,6 @@ class router_head final : public actor<resize_pool, add_member, remove_member, s
 
 /// Makes the router's actor, and with it its first routees. As `spawn_cell`.
 cell* spawn_router(system_anchor& system, cell* parent, std::string name, const router_plan& plan,
-                   router_members members, std::string_view type);
+                   router_members members);
 
 }  // namespace odeon::detail

@@ -34,14 +34,17 @@ struct route_table {
 
 class router_state final : public stand_in, public std::enable_shared_from_this<router_state> {
  public:
-  router_state(const router_plan& plan, system_anchor& system, std::string_view type);
+  /// `routee`: the class of a pool's; null for a group.
+  router_state(const router_plan& plan, system_anchor& system, const actor_class* routee);
   ~router_state() override;
 
   // -- the senders' side --------------------------------------------------------------------------
   result<void> route(cell& self, envelope& e, bool may_wait) noexcept override;
   future<void> route_wait(cell& self, envelope& e) override;
   [[nodiscard]] bool accepts(const message_type& type) const noexcept override;
-  [[nodiscard]] std::string_view type_name() const noexcept override { return type_; }
+  [[nodiscard]] std::string_view type_name() const noexcept override {
+    return routee_ ? routee_->name : "odeon::router_group";
+  }
   void given_up(const ask_state_base& ask) noexcept override;
   [[nodiscard]] std::string where_is(const ask_state_base& ask) const override;
   void ended(cell& self) noexcept override;
@@ -101,7 +104,7 @@ class router_state final : public stand_in, public std::enable_shared_from_this<
   [[nodiscard]] cell* least_loaded(const route_table& table) noexcept;
   result<void> tell_all(cell& self, envelope& e, const route_table& table, bool may_wait);
 
-  const std::string_view type_;
+  const actor_class* const routee_;
   cell* self_ = nullptr;  // weak: it owns this
   std::uint32_t generation_ = 0;
   mutable router_gate gate_;
@@ -112,6 +115,9 @@ class router_state final : public stand_in, public std::enable_shared_from_this<
   std::unordered_map<const ask_state_base*, gather*> open_;  // with a reference each
   std::string last_refusal_;
 };
+
+/// In a catch: what it says.
+std::string text_of_exception() noexcept;
 
 /// To one routee, with its ask.
 result<void> hand_over(cell& target, envelope& e, bool may_wait);

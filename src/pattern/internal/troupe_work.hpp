@@ -40,9 +40,8 @@ class troupe_work final : public shared_work, public std::enable_shared_from_thi
   void set_workers(std::size_t n) noexcept;
   /// How many more there should be now.
   [[nodiscard]] std::size_t wanted() const noexcept;
-  /// Those to dismiss now: idle for long enough, or more than `max`; the longest idle first. To be
-  /// compared only: they may have ended.
-  [[nodiscard]] std::vector<const cell*> surplus(time_point now);
+  /// The workers that found no job, and when; to be compared only, for they may have ended.
+  [[nodiscard]] std::unordered_map<const cell*, time_point> idle_since() const;
   void note_dismissed(std::size_t n) noexcept;
   /// Whether the worker that has ended had no job then; forgets it.
   [[nodiscard]] bool ended_jobless(const cell& c) noexcept;
