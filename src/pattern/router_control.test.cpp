@@ -261,6 +261,19 @@ TEST_CASE("a router cannot lead to itself, at whatever distance") {
         }) == errc::invalid_argument);
 }
 
+TEST_CASE("a message goes through sixteen routers at most") {
+  testkit::kit k;
+  auto end = k.probe<work>("end");
+  actor_ref<work> last = end.ref();
+  for (int i = 0; i < 16; ++i) last = router_group(k.system(), round_robin(), {last});
+  CHECK(last.try_tell<work>(1).has_value());
+  CHECK(end.expect<work>().n == 1);
+  auto r = router_group(k.system(), round_robin(), {last}).try_tell<work>(2);
+  REQUIRE(!r);
+  CHECK(r.error() == errc::limit_exceeded);
+  end.expect_no_mail();
+}
+
 TEST_CASE("a resizer's delta: pressed pools grow, slack ones shrink, within the bounds") {
   const resizer r{.min = 2, .max = 10, .grow = 0.5, .shrink_below = 0.4, .shrink = 0.25};
   CHECK(r.delta(4, 4) == 2);

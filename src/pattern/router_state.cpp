@@ -224,10 +224,15 @@ cell* router_state::least_loaded(const route_table& table) noexcept {
 
 result<void> router_state::tell_all(cell& self, envelope& e, const route_table& table,
                                     bool may_wait) {
+  std::vector<cell*> targets;
+  for (const any_ref& r : table.routees)
+    if (!r.is_terminated()) targets.push_back(r.get());
+  if (targets.empty())
+    return refuse(self, e, errc::actor_stopped, "all routees of " + self.path() + " have stopped");
   std::vector<envelope*> copies;
-  copies.reserve(table.routees.size());
+  copies.reserve(targets.size());
   try {
-    while (copies.size() + 1 < table.routees.size()) copies.push_back(copy_envelope(e));
+    while (copies.size() + 1 < targets.size()) copies.push_back(copy_envelope(e));
   } catch (...) {
     for (envelope* c : copies) {
       destroy_payload(*c);
@@ -235,13 +240,12 @@ result<void> router_state::tell_all(cell& self, envelope& e, const route_table& 
     }
     throw;
   }
+  copies.push_back(&e);
   result<void> out;
-  for (std::size_t i = 0; i < table.routees.size(); ++i) {
-    envelope& one = i < copies.size() ? *copies[i] : e;
-    auto r = hand_over(*table.routees[i].get(), one, may_wait);
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    auto r = hand_over(*targets[i], *copies[i], may_wait);
     if (!r && out) out = std::move(r);
   }
-  (void)self;
   return out;
 }
 
