@@ -2,6 +2,7 @@
 #include <odeon/pattern/reliable_consumer.hpp>
 #include <odeon/pattern/reliable_producer.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -224,19 +225,77 @@ TEST_CASE("a consumer that is restarted before it confirmed gets the message aga
   CHECK(t.b->confirmed == up_to(20));
 }
 
-TEST_CASE("a consumer's controller that is restarted loses nothing and repeats nothing confirmed") {
-  trade t({}, {.window = 4});
-  t.b->fail_at = 9;  // it stops in the middle, with messages waiting
-  t.give(1, 9);
-  t.k.settle();
-  t.k.system().kill(t.in);
-  t.k.system().kill(t.end);
-  t.give(10, 30);
-  t.k.advance(5s);
-  t.in = t.k.system().spawn<consumer>(rl::consumer_options{.window = 4}, t.between);
-  t.end = t.k.system().spawn<clerk>(t.b, t.in);
-  t.k.advance(5s);
-  CHECK(t.b->confirmed == up_to(30));
+TEST_CASE(
+    "the successor of a consumer's controller loses nothing, and after a stop repeats nothing") {
+  for (bool killed : {false, true}) {
+    trade t({}, {.window = 8});
+    t.give(1, 9);
+    t.k.settle();
+    t.f->cut = true;  // the confirmations of these do not come through while it lives
+    t.give(10, 12);
+    t.k.settle();
+    t.f->cut = false;
+    t.b->confirms = false;
+    t.give(13, 14);
+    t.k.advance(2s);
+    if (killed)
+      t.k.system().kill(t.in);
+    else
+      t.k.system().stop(t.in);
+    t.k.system().stop(t.end);
+    t.k.settle();
+    t.b->confirms = true;
+    t.b->got = t.b->confirmed;
+    t.give(15, 30);
+    t.in = t.k.system().spawn<consumer>(rl::consumer_options{.window = 8}, t.between);
+    t.end = t.k.system().spawn<clerk>(t.b, t.in);
+    t.k.advance(5s);
+    numbers seen = t.b->confirmed;
+    if (killed) seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+    CHECK(seen == up_to(30));
+  }
+}
+
+namespace {
+
+/// Its copy fails once when told to: that fails the controller which makes it.
+struct fragile {
+  explicit fragile(int k) : n(k) {}
+  fragile(const fragile& o) : n(o.n) {
+    if (std::exchange(breaks, false)) throw std::runtime_error("a copy failed");
+  }
+  fragile(fragile&&) = default;
+  int n;
+  static inline bool breaks = false;
+};
+struct breaker_of_copies : actor<rl::delivery<fragile>> {
+  breaker_of_copies(const std::shared_ptr<book>& b, const actor_ref<rl::start<fragile>>& from)
+      : b_(b),
+        from_(from) {}
+  void pre_start() { from_.tell(rl::start<fragile>{self()}); }
+  void on(const rl::delivery<fragile>& d) {
+    b_->got.push_back(d.message.n);
+    fragile::breaks = d.message.n == 3;
+    d.confirm();
+  }
+  std::shared_ptr<book> b_;
+  actor_ref<rl::start<fragile>> from_;
+};
+
+}  // namespace
+
+TEST_CASE("a consumer's controller that fails and is restarted in place goes on by itself") {
+  testkit::kit k{{.moves_time = false}};
+  auto failed = k.events<actor_restarted>();
+  auto b = std::make_shared<book>();
+  auto out = k.system().spawn<rl::producer_controller<fragile>>(rl::producer_options());
+  auto in = k.system().spawn<rl::consumer_controller<fragile>>(rl::consumer_options(), out);
+  auto end = k.system().spawn<breaker_of_copies>(b, in);
+  k.settle();
+  for (int i = 1; i <= 10; ++i) out.tell(rl::send<fragile>{fragile(i)});
+  k.advance(5s);
+  CHECK(failed.await_one().ref == in);
+  CHECK(b->got == up_to(10));
 }
 
 TEST_CASE("a producer's controller that is restarted goes on from its durable queue") {

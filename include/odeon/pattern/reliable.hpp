@@ -22,10 +22,13 @@
 ///     pre_start void on(reliable::delivery<order> d) { book(d.message); d.confirm(); }
 ///
 /// What is promised, as long as both controllers live or are restarted, and messages get through at
-/// times: every accepted message is delivered, in the order accepted, one at a time; none that was
-/// confirmed is delivered again. A consumer that is restarted before it confirmed gets the message
-/// again: at least once. The producer's controller may be restarted when it has a `durable_queue`;
-/// without one it forgets what was not confirmed, and the consumer's controller begins a new count.
+/// times: every accepted message is delivered, in the order accepted, one at a time, and what was
+/// confirmed is not delivered again. A consumer that is restarted before it confirmed gets the
+/// message again: at least once. A consumer's controller says what is confirmed each half window,
+/// when nothing waits any more, and at its end; one that is killed, or whose last word is lost,
+/// takes what was confirmed since then with it, and its successor delivers that again. The
+/// producer's controller may be restarted when it has a `durable_queue`; without one it forgets
+/// what was not confirmed, and the consumer's controller begins a new count.
 ///
 /// Flow control. Nothing is sent that the consumer's side did not ask for: at most `window`
 /// messages are on their way or wait there. The producer's side keeps at most `capacity`; `ready`

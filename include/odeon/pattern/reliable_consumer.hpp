@@ -36,6 +36,15 @@ class consumer_controller
     ask(false);
   }
 
+  /// The last word: what is confirmed.
+  void post_stop() { ask(false); }
+  /// The next instance knows its consumer: the mailbox outlives this one.
+  void pre_restart(const failure&) {
+    ask(false);
+    if (consumer_)
+      actor_ref<start<T>>::assume(this->ctx().self()).tell(start<T>{std::move(consumer_)});
+  }
+
   void on(sequenced<T> s) {
     if (s.consumer != id_ || s.session < session_) return;  // of another life
     if (s.session > session_) begin(s);
