@@ -11,6 +11,7 @@
 #include "internal/cell_access.hpp"
 #include "internal/side_mailbox.hpp"
 #include <odeon/base/assert.hpp>
+#include <odeon/runtime/serial_executor.hpp>
 
 #include <exception>
 

@@ -9,6 +9,7 @@
 #include <odeon/pattern/compute.hpp>
 #include <odeon/runtime/runtime.hpp>
 #include <odeon/wire/codec.hpp>
+#include <odeon/runtime/serial_executor.hpp>
 
 #include <poll.h>
 #include <sys/socket.h>

@@ -2,6 +2,7 @@
 // lost – a lost one makes these tests hang.
 
 #include <odeon/runtime/runtime.hpp>
+#include <odeon/runtime/serial_executor.hpp>
 
 #include <doctest/doctest.h>
 

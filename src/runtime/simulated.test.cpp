@@ -2,6 +2,7 @@
 
 #include <odeon/base/error.hpp>
 #include <odeon/runtime/runtime.hpp>
+#include <odeon/runtime/serial_executor.hpp>
 #include <odeon/runtime/simulated.hpp>
 
 #include <doctest/doctest.h>

@@ -2,6 +2,7 @@
 
 #include "extension.hpp"
 #include <odeon/core/actor_system.hpp>
+#include <odeon/runtime/serial_executor.hpp>
 
 #include <array>
 #include <atomic>

@@ -1,4 +1,5 @@
 #include "persistence/internal/conformance.hpp"
+#include <odeon/runtime/serial_executor.hpp>
 
 #include <array>
 #include <atomic>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "persistence/internal/backend.hpp"
+#include <odeon/runtime/serial_executor.hpp>
 
 #include <atomic>
 #include <deque>
