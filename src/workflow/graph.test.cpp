@@ -217,3 +217,53 @@ TEST_CASE("the Graphviz text names steps, conditions and delays") {
   CHECK(dot.starts_with("digraph \"w\" {"));
   CHECK(dot.find("n0 -> n1 [label=\"when, 5 s\"]") != std::string::npos);
 }
+
+TEST_CASE("a cycle goes round until its condition ends it, or its bound") {
+  testkit::kit k;
+  const auto make = [](unsigned visits) {
+    odeon::workflow<int, int> w("cycle");
+    auto grow = w.add(step("grow", [](int n) { return n * 2; }, {.max_visits = visits}));
+    auto done = w.add(step("done", [](int n) { return n + 1; }));
+    w.start(grow).edge(grow, grow, {.when = [](int n) { return n < 100; }});
+    w.edge(grow, done, {.otherwise = true});
+    return w;
+  };
+  CHECK(make(10).run(3, k.system()).get() == 193);
+  auto r = make(4).run(3, k.system()).result();
+  REQUIRE_FALSE(r);
+  CHECK(r.error() == errc::limit_exceeded);
+  CHECK(std::string(r.error().text()).find("'grow' would run more than 4 times") !=
+        std::string::npos);
+}
+
+TEST_CASE("a workflow's max_steps bounds a run, however long its chain of plain functions is") {
+  testkit::kit k;
+  odeon::workflow<int, int> w("steps");
+  auto one = w.add(step("one", [](int n) { return n - 1; }));
+  w.start(one).end(one).max_steps(1'000);
+  w.edge(one, one, {.when = [](int n) { return n > 0; }});
+  CHECK(w.run(1'000, k.system()).get() == 0);
+  auto r = w.run(1'001, k.system()).result();
+  REQUIRE_FALSE(r);
+  CHECK(r.error() == errc::limit_exceeded);
+}
+
+TEST_CASE("a fan-out of hundreds of branches meets again in its order") {
+  testkit::kit k;
+  odeon::workflow<int, int> w("wide");
+  auto s = w.add(step("s", [](int n) { return n; }));
+  auto join = w.add(step("join", [](const std::vector<int>& all) {
+    CHECK(all.size() == 500);
+    CHECK(std::ranges::is_sorted(all));
+    return static_cast<int>(all.size());
+  }));
+  w.start(s).end(join);
+  for (int i = 0; i < 500; ++i) {
+    auto b = w.add(step("b" + std::to_string(i), [i](int n) -> task<int> {
+      co_await sleep(std::chrono::milliseconds((i * 37) % 100));
+      co_return n + i;
+    }));
+    w.edge(s, b).edge(b, join);
+  }
+  CHECK(w.run(1, k.system()).get() == 500);
+}

@@ -80,13 +80,16 @@ result<std::optional<visit>> marking::next(std::int64_t now) {
     return fail(errc::limit_exceeded, "more than 100,000 values wait in this run");
   bool delayed = false;
   std::optional<std::size_t> waiting_join;
+  std::vector<bool> asked(plan_->places.size());  // joins that may not run yet
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
     const token& t = tokens_[i];
     if (t.due > now) {
       delayed = true;
       continue;
     }
+    if (asked[t.to]) continue;
     if (plan_->places[t.to].takes == intake::one || may_join(t.to, now)) return begin(t.to, i);
+    asked[t.to] = true;
     if (!waiting_join || t.to < tokens_[*waiting_join].to) waiting_join = i;
   }
   // Joins alone are left, each waiting for another: the one added first goes.

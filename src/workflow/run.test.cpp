@@ -124,36 +124,6 @@ TEST_CASE("a join without one of its inputs fails with the edge that brought not
   CHECK(std::string(r.error().text()).find("'b' -> 'both'") != std::string::npos);
 }
 
-TEST_CASE("a cycle goes round until its condition ends it, or its bound") {
-  testkit::kit k;
-  const auto make = [](unsigned visits) {
-    odeon::workflow<int, int> w("cycle");
-    auto grow = w.add(step("grow", [](int n) { return n * 2; }, {.max_visits = visits}));
-    auto done = w.add(step("done", [](int n) { return n + 1; }));
-    w.start(grow).edge(grow, grow, {.when = [](int n) { return n < 100; }});
-    w.edge(grow, done, {.otherwise = true});
-    return w;
-  };
-  CHECK(make(10).run(3, k.system()).get() == 193);
-  auto r = make(4).run(3, k.system()).result();
-  REQUIRE_FALSE(r);
-  CHECK(r.error() == errc::limit_exceeded);
-  CHECK(std::string(r.error().text()).find("'grow' would run more than 4 times") !=
-        std::string::npos);
-}
-
-TEST_CASE("a workflow's max_steps bounds a run, however long its chain of plain functions is") {
-  testkit::kit k;
-  odeon::workflow<int, int> w("steps");
-  auto one = w.add(step("one", [](int n) { return n - 1; }));
-  w.start(one).end(one).max_steps(1'000);
-  w.edge(one, one, {.when = [](int n) { return n > 0; }});
-  CHECK(w.run(1'000, k.system()).get() == 0);
-  auto r = w.run(1'001, k.system()).result();
-  REQUIRE_FALSE(r);
-  CHECK(r.error() == errc::limit_exceeded);
-}
-
 TEST_CASE("actors are steps: those that are there, and those of the run") {
   testkit::kit k;
   auto ref = k.system().spawn<catalogue>();
