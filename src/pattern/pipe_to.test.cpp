@@ -115,6 +115,23 @@ TEST_CASE("piping to an actor that has stopped leaves a dead letter") {
   CHECK(contains(k.system().dead_letters().back().message, "value"));
 }
 
+TEST_CASE("what is piped may come after its receiver's system has ended") {
+  testkit::kit k;
+  std::vector<std::string> told;
+  auto on_failure =
+      k.system().events().on<pipe_failed>([&](const pipe_failed& f) { told.push_back(f.path); });
+  auto p = k.probe<value, sorry>("late");
+  auto [good, g] = promise<value>::make(k.get_runtime());
+  auto [bad, b] = promise<value>::make(k.get_runtime());
+  pipe_to(std::move(g), p.ref());
+  pipe_to(std::move(b), p.ref());
+  auto ref = p.ref();
+  k.end_system();
+  good.set(value{1});
+  bad.fail(errc::refused);
+  CHECK(told == std::vector<std::string>{"/user/late"});
+}
+
 // -- backoff --------------------------------------------------------------------------------------
 
 namespace {

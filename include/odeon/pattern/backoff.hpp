@@ -36,7 +36,7 @@ struct backoff_settings {
   duration max = std::chrono::seconds(30);         ///< pauses double up to this
   double jitter = 0.2;                             ///< each is spread by ± this part, 0 to 1
   duration reset_after = std::chrono::minutes(1);  ///< a child that lived so long starts the pauses
-                                                   ///< and the count anew
+                                                   ///< and the count anew; zero: never
   unsigned max_restarts = std::numeric_limits<unsigned>::max();  ///< in a row; then it gives up
   bool on_failure = true;  ///< start it anew after a failure; its own supervision's list is asked
                            ///< first (resume, stop, escalate)

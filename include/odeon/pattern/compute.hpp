@@ -84,7 +84,8 @@ class process_function {
 };
 
 /// To be called first in `main`. In a worker process it serves calls until the program that started
-/// it is done, or gone however, and does not return. Elsewhere it does nothing.
+/// it is done, or gone however, and does not return; there it has an empty standard input and a
+/// process group of its own. Elsewhere it does nothing.
 void serve_compute(int argc, char** argv);
 
 /// Calls `f(args…)` on a thread of the system's pool; both are moved (or copied) there. The future

@@ -29,17 +29,21 @@ struct pipe_failed {
 
 namespace detail {
 
-void report_pipe(const any_ref& to, const error& why) noexcept;
-[[nodiscard]] runtime& runtime_of(const any_ref& to);
+void report_pipe(event_stream& events, const any_ref& to, const error& why) noexcept;
+[[nodiscard]] actor_system& system_of(const any_ref& to);
 
 /// What is to be done with the outcome; destroyed without one, it reports that the work was given
 /// up.
 template <class OnError>
 class pipe_end {
  public:
-  pipe_end(any_ref to, OnError on_error) : to_(std::move(to)), on_error_(std::move(on_error)) {}
+  pipe_end(any_ref to, OnError on_error)
+      : to_(std::move(to)),
+        events_(system_of(to_).events()),
+        on_error_(std::move(on_error)) {}
   pipe_end(pipe_end&& o) noexcept
       : to_(std::move(o.to_)),
+        events_(o.events_),
         on_error_(std::move(o.on_error_)),
         open_(std::exchange(o.open_, false)) {}
   ~pipe_end() {
@@ -53,19 +57,21 @@ class pipe_end {
   void failed(const error& why) noexcept {
     open_ = false;
     if constexpr (std::is_same_v<OnError, std::nullptr_t>) {
-      report_pipe(to_, why);
+      report_pipe(events_, to_, why);
     } else {
       try {
         send(on_error_(why));
       } catch (...) {
-        report_pipe(to_, {why.code(), std::string(why.text()) + "; its error map threw: " +
-                                          error_of(std::current_exception()).to_string()});
+        report_pipe(events_, to_,
+                    {why.code(), std::string(why.text()) + "; its error map threw: " +
+                                     error_of(std::current_exception()).to_string()});
       }
     }
   }
 
  private:
   any_ref to_;
+  event_stream events_;  // a handle of its own: it may outlive the system
   [[no_unique_address]] OnError on_error_;
   bool open_ = true;
 };
@@ -123,13 +129,13 @@ void start_pipe(W work, const actor_ref<Ms...>& to, OnValue on_value, OnError on
   if (!to) throw_empty_ref();
   branch_here(
       piped_to(std::move(work), std::move(on_value), pipe_end<OnError>(to, std::move(on_error))),
-      runtime_of(to));
+      system_of(to).get_runtime());
 }
 
 }  // namespace detail
 
 /// The value of `work` (a task, started here, or a future) is sent to `to`; an error is reported as
-/// above. The system of `to` must be alive.
+/// above. The system of `to` must be alive now, and may be gone later.
 template <class W, class... Ms>
 void pipe_to(W work, const actor_ref<Ms...>& to) {
   detail::start_pipe(std::move(work), to, detail::same_value(), nullptr);
