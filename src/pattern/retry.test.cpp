@@ -313,6 +313,16 @@ TEST_CASE("calls that take too long are failures of a circuit breaker") {
   CHECK(g.b.counters().timed_out == 4);
 }
 
+TEST_CASE("without a limit of calls an ask through a circuit breaker keeps its own") {
+  guarded g({.call_timeout = 0s});
+  auto silent = g.k.probe<fetch>();
+  const auto began = g.k.now();
+  CHECK(thrown_by([&] {
+          run(g.k.get_runtime(), g.b.call([&] { return silent.ref().ask<fetch>(); }));
+        }) == errc::ask_timeout);
+  CHECK(g.k.now() - began == 5s);
+}
+
 TEST_CASE("a call of before says nothing about a circuit breaker of now") {
   guarded g({.max_failures = 1});
   auto old = g.b.enter();

@@ -209,7 +209,8 @@ task<work_outcome<T>> late_after(duration limit) {
 
 template <class F>
 task<work_value<std::invoke_result_t<F&>>> ask_within(F& f, duration limit) {
-  auto asked = f().within(limit);
+  auto asked = f();
+  if (limit > duration::zero()) asked = std::move(asked).within(limit);  // else its own
   if constexpr (is_try_future<decltype(asked)>)
     co_return value_or_throw(co_await std::move(asked));
   else
