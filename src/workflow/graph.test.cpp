@@ -267,3 +267,17 @@ TEST_CASE("a fan-out of hundreds of branches meets again in its order") {
   }
   CHECK(w.run(1, k.system()).get() == 500);
 }
+
+TEST_CASE("a run whose end no branch reaches says where they ended") {
+  testkit::kit k;
+  odeon::workflow<int, int> w("lost");
+  auto a = w.add(step("a", [](int n) { return n; })), b = w.add(step("b", [](int n) { return n; }));
+  w.start(a).edge(a, b, {.when = [](int n) { return n > 5; }});
+  CHECK(w.run(6, k.system()).get() == 6);
+  auto r = w.run(1, k.system()).result();
+  REQUIRE_FALSE(r);
+  CHECK(r.error() == errc::no_reply);
+  CHECK(r.error().text() ==
+        "the run of 'lost' ended without an answer: its end 'b' gave none; no "
+        "edge went on from 'a'");
+}
