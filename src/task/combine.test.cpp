@@ -3,6 +3,7 @@
 #include <odeon/runtime/simulated.hpp>
 #include <odeon/task/effects.hpp>
 #include <odeon/task/run.hpp>
+#include <odeon/task/task_scope.hpp>
 
 #include <doctest/doctest.h>
 
