@@ -301,6 +301,8 @@ TEST_CASE("what cannot be recorded is refused before anything runs") {
   CHECK(r.error() == errc::no_codec);
   CHECK(w.did.empty());
   CHECK(f.run(1, *w.system).get() == 1);
+  auto nameless = odeon::workflow(w.note("a")).durable("").run(1, *w.system).result();
+  CHECK(text(nameless) == "a durable run has an id of its own");
   actor_system bare{"bare", {.runtime = &w.rt}};
   CHECK(text(odeon::workflow(w.note("a")).durable("x").run(1, bare).result())
             .find("needs a journal") != std::string::npos);

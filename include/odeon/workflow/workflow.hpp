@@ -246,6 +246,9 @@ class durable_workflow {
 
   /// The journal is that of the options, or the system's (`persistence::install`).
   [[nodiscard]] future<Out> run(In input, actor_system& system, run_options options = {}) const {
+    if (id_.empty())
+      return detail::failed_future<Out>(
+          system.get_runtime(), {errc::invalid_argument, "a durable run has an id of its own"});
     return detail::start<Out>(of_, detail::share(std::move(input)), system, std::move(options),
                               id_);
   }
