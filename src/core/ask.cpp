@@ -259,12 +259,11 @@ error ask_state_base::timed_out() {
     core->counters.ask_timeouts.fetch_add(1, std::memory_order_relaxed);
     core->event<ask_timed_out>([&] { return ask_timed_out{path, type->name, where, trace}; });
   }
-  // A suspended handler of this request is told that nobody waits.
-  if (to && core && !to.c->is_terminated()) cancel(*to.c, *this);
   return {errc::ask_timeout, "no reply to " + std::string(type->name) + " from " + path +
                                  " within " + limit + ": " + where};
 }
 
+// A suspended handler of this request is told that nobody waits.
 void ask_state_base::abandoned() noexcept {
   core_use core(*system);
   if (!core) return;

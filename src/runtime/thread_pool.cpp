@@ -132,11 +132,10 @@ serial_thread::~serial_thread() {
 }
 
 void serial_thread::post(std::move_only_function<void()> job) {
-  {
-    std::lock_guard guard(mutex_);
-    jobs_.push_back(std::move(job));
-    posted_.fetch_add(1, std::memory_order_release);
-  }
+  // Woken under the lock: the job may be the last, and its end the end of this.
+  std::lock_guard guard(mutex_);
+  jobs_.push_back(std::move(job));
+  posted_.fetch_add(1, std::memory_order_release);
   wake_.notify_one();
 }
 

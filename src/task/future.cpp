@@ -54,7 +54,8 @@ struct future_timer final : timer_node {
     future_state_base& s = self.state;
     future_timer* armed = &self;
     const bool taken_out = s.timer_.compare_exchange_strong(armed, nullptr);
-    if (s.is_pending()) s.fail(s.timed_out());
+    // Told after the failure stands: what the producer makes of it comes too late.
+    if (s.is_pending() && s.fail(s.timed_out())) s.abandoned();
     self.drop(taken_out ? 2 : 1);
     s.drop_ref();
   }
@@ -189,7 +190,7 @@ void future_state_base::wait(runtime& rt) {
       if (!word_.compare_exchange_weak(w, w | thread, std::memory_order_acq_rel)) continue;
       w |= thread;
     }
-    if (!rt.wait(word_, w, deadline) && is_pending()) fail(timed_out());
+    if (!rt.wait(word_, w, deadline) && is_pending() && fail(timed_out())) abandoned();
     w = word_.load(std::memory_order_acquire);
   }
 }

@@ -3,10 +3,11 @@
 
 #ifdef ODEON_FIXED
 odeon::task<int, std::string> work() {
-#else
-odeon::task<int> work() {  // mistake
-#endif
   co_await odeon::send(std::string("half done"));
+#else
+odeon::task<int> work() {
+  co_await odeon::send(std::string("half done"));  // mistake
+#endif
   co_return 1;
 }
 
