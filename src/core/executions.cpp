@@ -43,6 +43,12 @@ struct in_context {
   envelope* current;
 };
 
+/// The message in hand is a job that is given to another: not lost.
+bool job_is_kept(cell& c) noexcept {
+  auto* ext = c.extension_if();
+  return ext && ext->source && ext->source->keeps(c);
+}
+
 /// Its coroutine is gone. What is late keeps it.
 void dispose(execution& x) noexcept {
   x.retire();
@@ -236,7 +242,7 @@ void cell_access::ended(cell& c, turn& t, execution& x, bool inside) noexcept {
         ask->drop_ref();
       }
       // The message in hand of a failed handler: lost, and told. Its ask has been settled.
-      if (x.kept) core(c).lost(c, *x.kept, errc::handler_failed, was_ask);
+      if (x.kept && !job_is_kept(c)) core(c).lost(c, *x.kept, errc::handler_failed, was_ask);
     }
     t.call = nullptr;                     // settled: it may be gone
     t.failing = thrown ? &why : nullptr;  // for a `reply_to` in the frame
@@ -298,10 +304,8 @@ void cell_access::destroy_execution(cell& c, execution& x, const error& why) noe
   }
   unlink(c, x);
   x.root.destroy();  // the awaiter takes its registration back, or has us expect its node
-  if (x.kept) {
-    core(c).lost(c, *x.kept, why.code());
-    release_message(x);
-  }
+  if (x.kept && !job_is_kept(c)) core(c).lost(c, *x.kept, why.code());
+  release_message(x);
   dispose(x);
 }
 

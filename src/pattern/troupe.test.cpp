@@ -132,6 +132,7 @@ TEST_CASE("a dead worker's job is done by another, once for each death") {
   CHECK(p.r->done.size() == 3);
   CHECK(p.status().workers == 2);
   CHECK(p.r->made == 4);
+  CHECK(p.k.system().dead_letters().empty());  // nothing was lost
 }
 
 TEST_CASE("after too many deaths the asker is told, and a told job is a dead letter") {
