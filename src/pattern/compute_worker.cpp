@@ -8,8 +8,8 @@
 #include "internal/compute_wire.hpp"
 #include <odeon/pattern/compute.hpp>
 #include <odeon/runtime/runtime.hpp>
-#include <odeon/wire/codec.hpp>
 #include <odeon/runtime/serial_executor.hpp>
+#include <odeon/wire/codec.hpp>
 
 #include <poll.h>
 #include <sys/socket.h>

@@ -2,11 +2,9 @@
 
 #include "persistence/internal/conformance.hpp"
 #include "persistence/scratch.hpp"
-
 #include <odeon/persistence/sqlite_journal.hpp>
 
 #include <doctest/doctest.h>
-
 #include <sqlite3.h>
 
 #include <memory>

@@ -36,8 +36,8 @@ struct hop_ring {
 };
 
 struct thread_state {
-  std::uint64_t next_id = 0;  // high bits: the thread; 0: not yet given
-  hop_ring* ring = nullptr;   // of the system whose actors ran here last …
+  std::uint64_t next_id = 0;               // high bits: the thread; 0: not yet given
+  hop_ring* ring = nullptr;                // of the system whose actors ran here last …
   const system_anchor* ring_of = nullptr;  // … which may be gone, and the ring with it
   std::uint32_t turns = 0;
   std::int64_t coarse_now = 0;
@@ -70,9 +70,9 @@ struct turn final : ambient {
   std::uint64_t trace = 0;
   ask_state_base* orphan = nullptr;  // let go by a `reply_to` while an exception was on its way
   struct execution* first_step = nullptr;  // the coroutine handler that runs up to its first await
-  const error* failing = nullptr;    // of the coroutine that is being destroyed
-  bool closed = false;               // the user lane is not to be taken from
-  bool ended = false;                // the cell is gone
+  const error* failing = nullptr;          // of the coroutine that is being destroyed
+  bool closed = false;                     // the user lane is not to be taken from
+  bool ended = false;                      // the cell is gone
 
   [[nodiscard]] bool may_block() const noexcept override;
   void branch(task<void> work) override;
