@@ -1,3 +1,4 @@
+#include <odeon/base/detail/exceptions.hpp>
 #include <odeon/base/error.hpp>
 
 #include <doctest/doctest.h>
@@ -8,6 +9,7 @@
 #include <regex>
 #include <set>
 #include <sstream>
+#include <stdexcept>
 
 using namespace odeon;
 
@@ -112,4 +114,14 @@ TEST_CASE("the text of an actor_error survives the error it was made from") {
   const actor_error e(*source);
   source.reset();
   CHECK(e.reason().text() == std::string(100, 'x'));
+}
+
+TEST_CASE("a caught exception is told by its own error, or as a failed handler with its text") {
+  using detail::error_of;
+  CHECK(error_of(std::make_exception_ptr(actor_error(errc::refused, "no"))) ==
+        error(errc::refused, "no"));
+  CHECK(error_of(std::make_exception_ptr(std::runtime_error("x"))) ==
+        error(errc::handler_failed, "x"));
+  CHECK(error_of(std::make_exception_ptr(7)) == error(errc::handler_failed, "unknown exception"));
+  CHECK(detail::what_of(std::make_exception_ptr(7)) == "unknown exception");
 }

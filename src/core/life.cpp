@@ -23,16 +23,6 @@
 
 namespace odeon::detail {
 
-std::string what_of(const std::exception_ptr& p) {
-  try {
-    std::rethrow_exception(p);
-  } catch (const std::exception& e) {
-    return e.what();
-  } catch (...) {
-    return "unknown exception";
-  }
-}
-
 namespace {
 
 constexpr std::string_view hook_names[] = {"pre_start", "post_stop", "pre_restart", "post_restart"};

@@ -3,9 +3,8 @@
 // there is at most one such function. It ends with the home when the task, the one beside it (which
 // drives what it forked) and their late nodes have ended, and no step is left.
 
-#include <odeon/base/detail/spin.hpp>
 #include <odeon/net/detail/task_home.hpp>
-#include <odeon/task/future.hpp>
+#include <odeon/task/detail/lanes.hpp>
 
 #include <atomic>
 #include <stop_token>
@@ -15,18 +14,15 @@ namespace odeon::detail {
 
 namespace {
 
-class home final : public task_home {
+class home final : public task_home, lanes {
  public:
-  home(runtime& rt, defer_fn defer)
-      : rt_(rt),
-        defer_(std::move(defer)),
-        root_(*this),
-        beside_(*this) {}
+  home(runtime& rt, defer_fn defer) : lanes(rt), defer_(std::move(defer)) {}
 
-  void start(task<void> root) noexcept override {
-    root_.begin(std::move(root));
+  void start(task<void> work) noexcept override {
+    begin(std::move(work));
     step_.arrive = &first_step;
-    step_.to = &root_;
+    step_.to = &root();
+    step_.of = this;
     post(step_);
   }
   void interrupt() noexcept override {
@@ -35,85 +31,30 @@ class home final : public task_home {
   }
 
  private:
-  class lane final : public task_driver {
-   public:
-    explicit lane(home& h) noexcept : home_(h) {}
-    void begin(task<void> work) noexcept {
-      work_ = work.release();
-      work_.promise().set_driver(this);
-    }
-    void resume() noexcept {
-      driving now(*this);
-      work_.resume();
-    }
-    void arrive(driver_node& n) noexcept {
-      if (!work_) --late_;
-      driving now(*this);
-      n.arrive(n);
-    }
-    /// True: nothing of it is left. The task is one that lets no exception out.
-    bool is_over() noexcept {
-      if (work_ && work_.done()) {
-        work_.promise().take();
-        std::exchange(work_, nullptr).destroy();
-        retire();
-      }
-      return !work_ && late_ == 0;
-    }
-
-   private:
-    void post(driver_node& node) noexcept override {
-      node.to = this;
-      home_.post(node);
-    }
-    void accompany(task<void> work) override {
-      home_.beside_.begin(std::move(work));
-      home_.beside_.resume();
-    }
-    void expect_late_node() noexcept override { ++late_; }
-    [[nodiscard]] bool stop_requested() const noexcept override {
-      return home_.stop_.stop_requested();
-    }
-    [[nodiscard]] std::stop_token stop_token() override { return home_.stop_.get_token(); }
-    [[nodiscard]] runtime& get_runtime() const noexcept override { return home_.rt_; }
-
-    home& home_;
-    std::coroutine_handle<task_promise<void>> work_;
-    std::size_t late_ = 0;
+  struct first_node : driver_node {
+    home* of = nullptr;
   };
+  static void first_step(driver_node& n) { static_cast<first_node&>(n).of->resume_root(); }
 
-  static void first_step(driver_node& n) { static_cast<lane*>(n.to)->resume(); }
-
-  void post(driver_node& node) noexcept {
-    {
-      spin_guard guard(lock_);
-      node.next = nullptr;
-      (tail_ ? tail_->next : head_) = &node;
-      tail_ = &node;
-    }
+  void post(driver_node& node) noexcept override {
+    push(node);
     raise();
   }
+  [[nodiscard]] bool stop_requested() const noexcept override { return stop_.stop_requested(); }
+  [[nodiscard]] std::stop_token stop_token() override { return stop_.get_token(); }
+
   void raise() noexcept {
     if (pending_.fetch_add(1, std::memory_order_acq_rel) > 0) return;
     defer_([this] { take_steps(); });
   }
-  [[nodiscard]] driver_node* pop() noexcept {
-    spin_guard guard(lock_);
-    driver_node* n = head_;
-    if (n && !(head_ = n->next)) tail_ = nullptr;
-    return n;
-  }
   void take_steps() noexcept {
     do {
-      if (driver_node* n = pop()) static_cast<lane*>(n->to)->arrive(*n);
+      if (driver_node* n = pop()) arrive(*n);
       if (interrupted_.load() && on_interrupt_) {
-        driving now(root_);
+        driving now(root());
         std::exchange(on_interrupt_, nullptr)();
       }
-      // Both are looked at: the end of the first lets the other end.
-      const bool root_over = root_.is_over();
-      const bool beside_over = beside_.is_over();
-      if (root_over && beside_over && pending_.load(std::memory_order_acquire) == 1) {
+      if (are_over() && pending_.load(std::memory_order_acquire) == 1) {
         delete this;
         return;
       }
@@ -124,16 +65,11 @@ class home final : public task_home {
     on_interrupt_ = std::move(f);
   }
 
-  runtime& rt_;
   defer_fn defer_;
-  lane root_, beside_;
-  driver_node step_;
+  first_node step_;
   std::stop_source stop_;
   std::atomic<bool> interrupted_{false};
   std::move_only_function<void()> on_interrupt_;
-  spin_lock lock_;
-  driver_node* head_ = nullptr;
-  driver_node* tail_ = nullptr;
   std::atomic<std::size_t> pending_{0};
 };
 

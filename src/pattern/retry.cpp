@@ -10,18 +10,6 @@ namespace odeon {
 
 namespace detail {
 
-error error_of(const std::exception_ptr& why) {
-  try {
-    std::rethrow_exception(why);
-  } catch (const actor_error& e) {
-    return e.reason();
-  } catch (const std::exception& e) {
-    return {errc::handler_failed, e.what()};
-  } catch (...) {
-    return {errc::handler_failed, "unknown exception"};
-  }
-}
-
 namespace {
 
 /// A pause under way. Three may end it: the timer, the stop request, and the waiting frame when it

@@ -117,18 +117,6 @@ void materializer::start() {
 
 // -- errors ---------------------------------------------------------------------------------------
 
-error error_of(const std::exception_ptr& why) noexcept {
-  try {
-    std::rethrow_exception(why);
-  } catch (const actor_error& e) {
-    return e.reason();
-  } catch (const std::exception& e) {
-    return {errc::handler_failed, e.what()};
-  } catch (...) {
-    return {errc::handler_failed, "unknown exception"};
-  }
-}
-
 std::exception_ptr exception_of(error e) {
   return std::make_exception_ptr(actor_error(std::move(e)));
 }

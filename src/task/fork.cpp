@@ -2,6 +2,7 @@
 
 #include "internal/task_group.hpp"
 #include <odeon/base/assert.hpp>
+#include <odeon/base/detail/exceptions.hpp>
 #include <odeon/base/detail/spin.hpp>
 #include <odeon/task/future.hpp>
 
@@ -20,19 +21,9 @@ unhandled_task_error_hook& process_hook() {
   return hook;
 }
 
-std::string text_of(const std::exception_ptr& e) {
-  try {
-    std::rethrow_exception(e);
-  } catch (const std::exception& x) {
-    return x.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
-
 }  // namespace
 
-std::string unhandled_task_error::what() const { return text_of(error); }
+std::string unhandled_task_error::what() const { return detail::what_of(error); }
 
 unhandled_task_error_hook set_unhandled_task_error_hook(unhandled_task_error_hook hook) {
   std::lock_guard guard(hook_lock);

@@ -2,11 +2,11 @@
 
 #include "internal/task_group.hpp"
 #include <odeon/base/detail/spin.hpp>
+#include <odeon/task/detail/lanes.hpp>
 #include <odeon/task/future.hpp>
 #include <odeon/task/run.hpp>
 
 #include <atomic>
-#include <mutex>
 #include <utility>
 
 namespace odeon {
@@ -69,119 +69,34 @@ class thread_group final : public task_group {
   unhandled_task_error_hook on_unhandled_;
 };
 
-/// A queue of nodes that a completing thread works off.
-class node_queue {
- public:
-  void push(driver_node& node) noexcept {
-    std::lock_guard guard(lock_);
-    node.next = nullptr;
-    (tail_ ? tail_->next : head_) = &node;
-    tail_ = &node;
-  }
-  driver_node* pop() noexcept {
-    std::lock_guard guard(lock_);
-    driver_node* n = head_;
-    if (n && !(head_ = n->next)) tail_ = nullptr;
-    return n;
-  }
-
- private:
-  spin_lock lock_;
-  driver_node* head_ = nullptr;
-  driver_node* tail_ = nullptr;
-};
-
 /// Detached, outside of actors: resumed by whoever completes what it waits for. `pending_` counts
-/// the steps to take; who raises it from zero takes them, so that one thread at a time does. It
-/// ends when its task, the one beside that and their late nodes have.
-class inline_home {
+/// the steps to take; who raises it from zero takes them, so that one thread at a time does.
+class inline_home final : lanes {
  public:
-  inline_home(runtime& rt, task<void> work) noexcept : rt_(rt), root_(*this), beside_(*this) {
-    root_.begin(std::move(work));
-  }
-  void start() noexcept {
+  explicit inline_home(runtime& rt) noexcept : lanes(rt) {}
+  void start(task<void> work) noexcept {
     pending_.store(1, std::memory_order_relaxed);
-    root_.resume();
+    begin(std::move(work));
+    resume_root();
     step_done();
   }
 
  private:
-  /// One of the two tasks.
-  class lane final : public task_driver {
-   public:
-    explicit lane(inline_home& home) noexcept : home_(home) {}
-    void begin(task<void> work) noexcept {
-      work_ = work.release();
-      work_.promise().set_driver(this);
-    }
-    void resume() noexcept {
-      driving now(*this);
-      work_.resume();
-    }
-    void arrive(driver_node& n) noexcept {
-      if (!work_) --late_;
-      driving now(*this);
-      n.arrive(n);
-    }
-    /// True: nothing of it is left. An error of detached work outside of actors ends the program
-    /// (noexcept).
-    bool is_over() noexcept {
-      if (work_ && work_.done()) {
-        work_.promise().take();
-        std::exchange(work_, nullptr).destroy();
-        retire();
-      }
-      return !work_ && late_ == 0;
-    }
-
-   private:
-    void post(driver_node& node) noexcept override {
-      node.to = this;
-      home_.post(node);
-    }
-    void accompany(task<void> work) override {
-      home_.beside_.begin(std::move(work));
-      home_.beside_.resume();
-    }
-    void expect_late_node() noexcept override { ++late_; }
-    [[nodiscard]] bool stop_requested() const noexcept override { return false; }
-    [[nodiscard]] std::stop_token stop_token() override { return {}; }
-    [[nodiscard]] runtime& get_runtime() const noexcept override { return home_.rt_; }
-
-    inline_home& home_;
-    std::coroutine_handle<task_promise<void>> work_;
-    std::size_t late_ = 0;
-  };
-
-  void post(driver_node& node) noexcept {
-    queue_.push(node);
+  void post(driver_node& node) noexcept override {
+    push(node);
     if (pending_.fetch_add(1, std::memory_order_acq_rel) > 0) return;
-    take();
+    arrive(*pop());
     step_done();
-  }
-  void take() noexcept {
-    driver_node* n = queue_.pop();
-    static_cast<lane*>(n->to)->arrive(*n);
   }
   void step_done() noexcept {
-    for (;;) {
-      // Both are looked at: the end of the first lets the other end.
-      const bool root_over = root_.is_over();
-      const bool beside_over = beside_.is_over();
-      if (root_over && beside_over) {
-        delete this;
-        return;
-      }
+    while (!are_over()) {
       if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1)
         return;  // `this` may be gone from here on
-      take();
+      arrive(*pop());
     }
+    delete this;
   }
 
-  runtime& rt_;
-  lane root_;
-  lane beside_;
-  node_queue queue_;
   std::atomic<std::uint32_t> pending_{0};
 };
 
@@ -235,7 +150,7 @@ void branch_here(task<void> work, runtime& rt) {
   if (this_ambient)
     this_ambient->branch(std::move(work));
   else
-    (new inline_home(rt, std::move(work)))->start();
+    (new inline_home(rt))->start(std::move(work));
 }
 
 void throw_awaited_twice() {

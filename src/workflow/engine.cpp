@@ -1,22 +1,14 @@
+#include <odeon/base/detail/exceptions.hpp>
+
 #include <workflow/internal/engine.hpp>
 
 #include <algorithm>
 
 namespace odeon::workflows::detail {
 
-namespace {
+using odeon::detail::error_of;
 
-error error_of(const std::exception_ptr& thrown) {
-  try {
-    std::rethrow_exception(thrown);
-  } catch (const actor_error& e) {
-    return e.reason();
-  } catch (const std::exception& e) {
-    return {errc::handler_failed, e.what()};
-  } catch (...) {
-    return {errc::handler_failed, "unknown exception"};
-  }
-}
+namespace {
 
 class task_host : public actor<host_work> {
  public:

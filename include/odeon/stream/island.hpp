@@ -1,5 +1,6 @@
 #pragma once
 
+#include <odeon/base/detail/exceptions.hpp>
 #include <odeon/base/error.hpp>
 #include <odeon/base/time.hpp>
 #include <odeon/core/actor_ref.hpp>
@@ -213,8 +214,7 @@ decltype(auto) call_user(island& in, Stage& s, F&& f) {
   }
 }
 
-/// An exception as a value: that of an `actor_error`; else `handler_failed` with its text.
-[[nodiscard]] error error_of(const std::exception_ptr& why) noexcept;
+using odeon::detail::error_of;
 /// An error as an exception to be thrown.
 [[nodiscard]] std::exception_ptr exception_of(error e);
 

@@ -2,6 +2,7 @@
 
 #include "extension.hpp"
 #include "system_core.hpp"
+#include <odeon/base/detail/exceptions.hpp>
 
 /// @file The inside of a cell, for the files that make up its life: cell.cpp (mailbox and turns),
 /// life.cpp (start, stop, restart), control.cpp (watch, link and other control messages),
@@ -178,7 +179,5 @@ bool envelope_is_of(const envelope& e, const ask_state_base* ask) noexcept;
 
 /// What the asker of a handler that threw is told.
 error handler_error(const cell& c, const std::exception_ptr& p, std::string_view message);
-/// The text of an exception; "unknown exception" for one that is no std::exception.
-std::string what_of(const std::exception_ptr& p);
 
 }  // namespace odeon::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <odeon/base/detail/exceptions.hpp>
 #include <odeon/base/error.hpp>
 #include <odeon/task/future.hpp>
 #include <odeon/task/task.hpp>
@@ -83,9 +84,6 @@ task<work_value<std::invoke_result_t<F&>>> perform_work(F& f) {
     co_return f();
   }
 }
-
-/// The error that an exception stands for: its own, or `handler_failed` with its text.
-[[nodiscard]] error error_of(const std::exception_ptr& why);
 
 /// Waits for `d` on the clock of users. False: it was cut short, because the work was asked to
 /// stop.
