@@ -22,9 +22,13 @@ struct execution final : task_driver {
     if (chain) chain->drop_ref();
   }
 
+  // The node may be taken, and with it the actor may end, before the poster is done with the cell.
   void post(driver_node& node) noexcept override {
     node.to = this;
-    self.post_control(node);
+    cell& c = self;
+    c.add_ref();
+    c.post_control(node);
+    c.drop_ref();
   }
   // The node holds the cell until it has arrived.
   void expect_late_node() noexcept override {
