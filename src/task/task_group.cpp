@@ -176,6 +176,9 @@ class companion_group final : public task_group {
     asleep_ = true;
     return true;
   }
+  /// On a turn: there is a home. `home_` itself stays as it is after the end, because who wakes
+  /// reads it without a turn; the driver is there for them as long as it expects their node.
+  [[nodiscard]] bool lives() const noexcept { return home_ && !is_closed(); }
   void wake() noexcept override {
     add_ref();
     home_->post(node_);
@@ -191,30 +194,29 @@ class companion_group final : public task_group {
     handle_ = nullptr;
     const bool woke = close();
     if (posted_ || (asleep_ && woke)) home_->expect_late_node();
-    home_ = nullptr;
     drop_ref();
   }
 
   [[nodiscard]] runtime& get_runtime() const noexcept override { return rt_; }
   [[nodiscard]] bool stop_requested() const noexcept override {
     return owner_stopped_ || (owner_ && owner_->stop_requested()) ||
-           (home_ && home_->stop_requested());
+           (lives() && home_->stop_requested());
   }
   [[nodiscard]] std::stop_token stop_token() override {
-    return owner_ ? owner_->stop_token() : home_ ? home_->stop_token() : std::stop_token();
+    return owner_ ? owner_->stop_token() : lives() ? home_->stop_token() : std::stop_token();
   }
   void owner_gone() noexcept override {
     owner_stopped_ = owner_->stop_requested();
     owner_ = nullptr;
     // Nothing is left to live for.
-    if (is_empty() && asleep_ && home_ && rouse()) {
+    if (is_empty() && asleep_ && lives() && rouse()) {
       posted_ = true;
       wake();
     }
   }
   void unhandled(const unhandled_task_error& e) noexcept override {
     const bool on_turn = running == this || (this_driver && this_driver->group == this);
-    if (on_turn && home_)
+    if (on_turn && lives())
       home_->unhandled(e);
     else
       report_unhandled(e);
