@@ -1,5 +1,6 @@
 // What is thrown into tasks, what stops them, and what they suspend for.
 
+#include "common.test.hpp"
 #include <odeon/runtime/simulated.hpp>
 #include <odeon/task/combine.hpp>
 #include <odeon/task/run.hpp>
@@ -15,32 +16,41 @@
 #include <vector>
 
 using namespace odeon;
-using namespace std::chrono_literals;
+using namespace odeon::task_test;
 
-namespace {
-
-using notes = std::vector<std::string>;
-
-struct says_at_end {
-  notes* log;
-  std::string text;
-  ~says_at_end() { log->push_back(text); }
-};
-
-task<int> gives(int n) { co_return n; }
-task<int> naps(duration d, int n) {
-  co_await sleep(d);
-  co_return n;
+TEST_CASE(
+    "abort throws the error where the task is suspended, and runs it to its next suspension") {
+  simulated_runtime rt;
+  notes log;
+  auto worker = [&]() -> task<int> {
+    says_at_end guard{&log, "destructor"};
+    bool clean = false;
+    try {
+      log.push_back("works");
+      co_await sleep(1h);
+    } catch (const std::runtime_error& e) {
+      log.push_back(e.what());
+      clean = true;
+    }
+    if (clean) {
+      co_await sleep(10ms);  // it may suspend while it cleans up
+      log.push_back("cleaned up");
+    }
+    co_return 1;
+  };
+  auto main = [&]() -> task<void> {
+    auto f = co_await fork(worker());
+    co_await sleep(1ms);
+    co_await f.abort(std::runtime_error("die"));
+    log.push_back("aborted");
+    CHECK(f.status() == task_status::active);
+    CHECK(co_await f.join() == 1);
+  };
+  const auto before = rt.now();
+  run(rt, main());
+  CHECK(rt.now() - before == 11ms);
+  CHECK(log == notes{"works", "die", "aborted", "cleaned up", "destructor"});
 }
-std::string what(const std::exception_ptr& e) {
-  try {
-    std::rethrow_exception(e);
-  } catch (const std::exception& x) {
-    return x.what();
-  }
-}
-
-}  // namespace
 
 TEST_CASE("what a task throws while it is aborted stays with it") {
   simulated_runtime rt;

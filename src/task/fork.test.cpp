@@ -1,5 +1,6 @@
 // Forked tasks: their turns, their ends, and what is thrown into them.
 
+#include "common.test.hpp"
 #include <odeon/runtime/simulated.hpp>
 #include <odeon/task/combine.hpp>
 #include <odeon/task/run.hpp>
@@ -12,23 +13,10 @@
 #include <vector>
 
 using namespace odeon;
-using namespace std::chrono_literals;
+using namespace odeon::task_test;
 
 namespace {
 
-using notes = std::vector<std::string>;
-
-struct says_at_end {
-  notes* log;
-  std::string text;
-  ~says_at_end() { log->push_back(text); }
-};
-
-task<int> gives(int n) { co_return n; }
-task<int> naps(duration d, int n) {
-  co_await sleep(d);
-  co_return n;
-}
 task<int> fails(const char* text) {
   throw std::runtime_error(text);
   co_return 0;
@@ -43,14 +31,6 @@ task<void> works(notes& log, std::string name, int rounds) {
     co_await wait(0);
   }
 }
-std::string what(const std::exception_ptr& e) {
-  try {
-    std::rethrow_exception(e);
-  } catch (const std::exception& x) {
-    return x.what();
-  }
-}
-
 }  // namespace
 
 TEST_CASE("a fork does nothing until it is activated, and runs after who forked it suspends") {
@@ -162,40 +142,6 @@ TEST_CASE("several tasks may join one") {
     co_return std::get<0>(values) + std::get<1>(values) + std::get<2>(values);
   };
   CHECK(run(rt, main()) == 15);
-}
-
-TEST_CASE(
-    "abort throws the error where the task is suspended, and runs it to its next suspension") {
-  simulated_runtime rt;
-  notes log;
-  auto worker = [&]() -> task<int> {
-    says_at_end guard{&log, "destructor"};
-    bool clean = false;
-    try {
-      log.push_back("works");
-      co_await sleep(1h);
-    } catch (const std::runtime_error& e) {
-      log.push_back(e.what());
-      clean = true;
-    }
-    if (clean) {
-      co_await sleep(10ms);  // it may suspend while it cleans up
-      log.push_back("cleaned up");
-    }
-    co_return 1;
-  };
-  auto main = [&]() -> task<void> {
-    auto f = co_await fork(worker());
-    co_await sleep(1ms);
-    co_await f.abort(std::runtime_error("die"));
-    log.push_back("aborted");
-    CHECK(f.status() == task_status::active);
-    CHECK(co_await f.join() == 1);
-  };
-  const auto before = rt.now();
-  run(rt, main());
-  CHECK(rt.now() - before == 11ms);
-  CHECK(log == notes{"works", "die", "aborted", "cleaned up", "destructor"});
 }
 
 TEST_CASE("an error that nobody looked at is told once, to the run's hook") {
