@@ -50,6 +50,11 @@ any_ref context::child(std::string_view name) const {
   return cell_access::core(*cell_).names.find(cell_->path() + "/" + std::string(name));
 }
 
+exit_kind context::stopping_as() const noexcept {
+  const auto* x = cell_->extension_if();
+  return x ? x->reason.kind : exit_kind::stopped;
+}
+
 std::uint64_t context::trace() const noexcept {
   const detail::turn* t = detail::this_turn();
   return t ? t->trace : 0;

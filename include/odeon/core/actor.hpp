@@ -90,10 +90,14 @@ class actor : public detail::actor_base {
     return self.pre_start();
   }
 
-  /// For the runtime: `starts_with_recovery` marks bases whose pre_start is a template.
+  /// For the runtime: `starts_with_recovery` and `stops_with_write` mark bases whose pre_start and
+  /// post_stop are templates.
   template <class A>
   static constexpr bool starts =
       detail::starts_itself<A> || requires { typename A::starts_with_recovery; };
+  template <class A>
+  static constexpr bool stops =
+      detail::stops_itself<A> || requires { typename A::stops_with_write; };
   /// For the runtime: whether `A` has that hook, or a default that would do something.
   template <class A>
   static constexpr bool overrides(detail::hook h) {
@@ -101,7 +105,7 @@ class actor : public detail::actor_base {
     constexpr bool own_post_restart = requires { static_cast<void>(&A::post_restart); };
     switch (h) {
       case detail::hook::pre_start: return starts<A>;
-      case detail::hook::post_stop: return detail::stops_itself<A>;
+      case detail::hook::post_stop: return stops<A>;
       case detail::hook::pre_restart: return own_pre_restart || detail::stops_itself<A>;
       case detail::hook::post_restart: return own_post_restart || starts<A>;
     }

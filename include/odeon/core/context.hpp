@@ -92,6 +92,8 @@ class context {
   /// Writes under this actor's path. Formatting the path costs; keep the logger where it is used
   /// often.
   [[nodiscard]] logger log() const { return logger(path()); }
+  /// How this actor ends, for its `post_stop`; `stopped` before its end has begun.
+  [[nodiscard]] exit_kind stopping_as() const noexcept;
   /// Ids of the causal chain of the message in hand.
   [[nodiscard]] std::uint64_t trace() const noexcept;
 

@@ -107,21 +107,35 @@ inline constexpr coroutine_finish finish_with{[](std::coroutine_handle<> root,
 
 // -- what a handler's return makes of the ask -----------------------------------------------------
 
+template <class V>
+inline constexpr bool is_effect = requires { typename V::persistent_effect_tag; };
+template <class V>
+inline constexpr bool is_effect_task = false;
+template <class V>
+inline constexpr bool is_effect_task<task<V>> = is_effect<V>;
+
 /// What is left of a call once its arguments are known.
 template <class A, class M, class Call>
 void finish_call(turn& t, envelope& e, Call&& call) {
   using V = decltype(call());
   using R = reply_t<M>;
-  if constexpr (is_task<V>) {
+  if constexpr (is_effect_task<V>) {
+    A& self = *static_cast<A*>(t.self->object());
+    held_ask chain(e.ask());
+    auto inner = call();
+    auto work = self.perform_later(std::move(inner), reply_to<R>(take_ask(e)));
+    auto h = work.release();
+    start_handler(t, e, h, h.promise(), finish_with<void, void>, chain.release());
+  } else if constexpr (is_task<V>) {
     auto work = call();
     auto h = work.release();
     start_handler(t, e, h, h.promise(), finish_with<R, typename V::value_type>);
-  } else if constexpr (requires { typename V::persistent_effect_tag; }) {
-    // An event-sourced actor's effect: its actor carries it out.
+  } else if constexpr (is_effect<V>) {
+    // A durable actor's effect: its actor carries it out.
     auto effect = call();
     A& self = *static_cast<A*>(t.self->object());
     reply_to<R> to(take_ask(e));
-    if (effect.events_.empty()) {
+    if (!effect.writes()) {
       self.conclude(effect, to);
     } else {
       auto work = self.perform(std::move(effect), std::move(to));
@@ -194,13 +208,31 @@ void invoke_handler(turn& t, void* object, envelope& e) {
   }
 }
 
+/// Messages that a base class handles for the class derived from it, outside its protocol:
+/// `base_protocol` lists them, `on_base(message)` is their handler.
+template <class A, class M>
+void invoke_base(turn& t, void* object, envelope& e) {
+  A& a = *static_cast<A*>(object);
+  M& m = *static_cast<M*>(e.payload());
+  e.flags |= envelope::taken;
+  finish_call<A, M>(t, e, [&]() -> decltype(auto) { return a.on_base(std::move(m)); });
+}
+template <class A>
+consteval auto base_messages() {
+  if constexpr (requires { typename A::base_protocol; })
+    return typename A::base_protocol();
+  else
+    return message_list<>();
+}
+
 // -- the table ------------------------------------------------------------------------------------
 
-template <class A, class M>
-constexpr void add_handler(handler_entry* places, std::uint32_t mask) {
+template <class M>
+constexpr void add_handler(handler_entry* places, std::uint32_t mask,
+                           decltype(handler_entry::invoke) how) {
   std::uint32_t i = static_cast<std::uint32_t>(message_type_of<M>.hash) & mask;
   while (places[i].type) i = (i + 1) & mask;
-  places[i] = {&message_type_of<M>, &invoke_handler<A, M>};
+  places[i] = {&message_type_of<M>, how};
 }
 
 template <class A, class Messages>
@@ -208,14 +240,15 @@ struct table_of;
 
 template <class A, class... Ms>
 struct table_of<A, message_list<Ms...>> {
-  static constexpr std::size_t size = std::bit_ceil(2 * (sizeof...(Ms) + 4) + 1);
+  static constexpr std::size_t size =
+      std::bit_ceil(2 * (sizeof...(Ms) + 4 + decltype(base_messages<A>())::size) + 1);
   static constexpr std::uint32_t mask = size - 1;
   static constexpr auto places = [] {
     check_protocol<A, Ms...>();
     std::array<handler_entry, size> out{};
     (
         [&] {
-          if constexpr (handles<A, Ms>) add_handler<A, Ms>(out.data(), mask);
+          if constexpr (handles<A, Ms>) add_handler<Ms>(out.data(), mask, &invoke_handler<A, Ms>);
         }(),
         ...);
     [&]<class... Ss>(message_list<Ss...>) {
@@ -223,13 +256,16 @@ struct table_of<A, message_list<Ms...>> {
           [&] {
             if constexpr (message_list<Ms...>::template contains<Ss>) {
             } else if constexpr (handles<A, Ss>) {
-              add_handler<A, Ss>(out.data(), mask);
+              add_handler<Ss>(out.data(), mask, &invoke_handler<A, Ss>);
             } else {
               check_no_handler<A, Ss>();
             }
           }(),
           ...);
     }(message_list<terminated, exit_signal, receive_timeout, unhandled>());
+    [&]<class... Bs>(message_list<Bs...>) {
+      (add_handler<Bs>(out.data(), mask, &invoke_base<A, Bs>), ...);
+    }(base_messages<A>());
     return out;
   }();
   static constexpr handler_table value{places.data(), mask};

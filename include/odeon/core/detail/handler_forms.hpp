@@ -213,8 +213,8 @@ inline constexpr bool fails_as_it_should<task<T>> = fails_as_it_should<T>;
 /// A handler that returns the reply, or the task or expected of one.
 template <class A, class M, class V>
 consteval void check_reply() {
-  if constexpr (!requires { typename V::persistent_effect_tag; }) {
-    using returned = typename unwrapped<V>::type;
+  using returned = typename unwrapped<V>::type;
+  if constexpr (!requires { typename returned::persistent_effect_tag; }) {
     ODEON_CHECK(
         (returns_reply<A, M, returned, reply_t<M>>),
         (concat("odeon: the handler on(") + named<M> + ") of '" + named<A> + "' returns '" +
