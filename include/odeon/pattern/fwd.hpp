@@ -4,6 +4,7 @@
 
 namespace odeon {
 
+class cron;
 class schedule;
 class circuit_breaker;
 class rate_limiter;
