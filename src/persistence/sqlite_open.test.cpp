@@ -94,8 +94,8 @@ TEST_CASE("a database of another program is refused and left alone") {
 TEST_CASE("a journal of a newer version is refused, naming both versions") {
   sqlite_world w;
   w.open()->close();
-  raw_sqlite(w.options.path).run("UPDATE meta SET value = 2 WHERE key = 'schema_version'");
-  CHECK(refusal(w, "schema version 2") == errc::newer_version);
+  raw_sqlite(w.options.path).run("UPDATE meta SET value = 3 WHERE key = 'schema_version'");
+  CHECK(refusal(w, "schema version 3") == errc::newer_version);
   const auto verified = verify_sqlite_journal(w.options.path);
   CHECK(!verified);
   raw_sqlite(w.options.path).run("UPDATE meta SET value = 0 WHERE key = 'schema_version'");

@@ -19,7 +19,10 @@ constexpr std::uint64_t progress_step = 256;
 /// One walk over a file, inside one read transaction.
 class verifier {
  public:
-  verifier(sqlite_db& db, const journal_verify_options& options) : db_(db), options_(options) {}
+  verifier(sqlite_db& db, std::int64_t version, const journal_verify_options& options)
+      : db_(db),
+        version_(version),
+        options_(options) {}
 
   result<journal_report> run() {
     if (auto ok = db_.execute("BEGIN"); !ok) return std::unexpected(std::move(ok.error()));
@@ -32,10 +35,15 @@ class verifier {
     tags();
     rows_of("snapshots", snapshot_columns, report_.snapshots,
             [](sqlite_statement& row, std::string_view id) { return read_snapshot(row, id); });
+    states();
     rows_of("timers", timer_columns, report_.timers,
             [](sqlite_statement& row, std::string_view id) { return read_timer(row, id); });
     rows_of("outbox", outbox_columns, report_.outbox,
             [](sqlite_statement& row, std::string_view id) { return read_outbox(row, id); });
+    if (version_ >= 2) {
+      rows_of("marks", mark_columns, report_.marks,
+              [](sqlite_statement& row, std::string_view id) { return read_mark(row, id); });
+    }
     if (options_.progress) options_.progress(rows_, rows_);
     return std::move(report_);
   }
@@ -43,10 +51,11 @@ class verifier {
  private:
   struct known_actor {
     std::uint32_t id_crc = 0;
-    std::uint64_t stored = 0;  // the last event that segments must have
-    std::uint64_t next = 1;    // the event that must come now
-    bool good = false;         // its row is
-    bool broken = false;       // an event was reported: what follows cannot be recovered anyway
+    std::uint64_t stored = 0;    // the last event that segments must have
+    std::uint64_t next = 1;      // the event that must come now
+    std::uint64_t revision = 0;  // the state that must be there
+    bool good = false;           // its row is
+    bool broken = false;         // an event was reported: what follows cannot be recovered anyway
   };
 
   void damage(std::string place, std::string reason, std::uint32_t actor = 0,
@@ -98,7 +107,7 @@ class verifier {
 
   void count_rows() {
     for (const char* table :
-         {"actors", "segments", "log", "tagged", "snapshots", "timers", "outbox"})
+         {"actors", "segments", "log", "tagged", "snapshots", "timers", "outbox", "marks"})
       rows_ += static_cast<std::uint64_t>(
           db_.integer((std::string("SELECT count(*) FROM ") + table).c_str()).value_or(0));
   }
@@ -111,19 +120,19 @@ class verifier {
   }
 
   void actors() {
-    walk("actors", std::string("SELECT ") + actor_columns + " FROM actors",
-         [&](sqlite_statement& row) {
-           const auto number = row.natural32(0);
-           known_actor& a = actors_[number];
-           const auto good = read_actor(row);
-           a.id_crc = crc32c(row.text(1));
-           a.stored = row.natural(4);
-           a.good = good.has_value();
-           if (!good)
-             damage("actors(" + std::to_string(number) + ")", "the checksum does not match",
-                    number);
-           report_.actors += a.good ? 1 : 0;
-         });
+    const char* columns = version_ < 2 ? actor_columns_1 : actor_columns;
+    walk("actors", std::string("SELECT ") + columns + " FROM actors", [&](sqlite_statement& row) {
+      const auto number = row.natural32(0);
+      known_actor& a = actors_[number];
+      const auto good = read_actor(row);
+      a.id_crc = crc32c(row.text(1));
+      a.stored = row.natural(4);
+      a.revision = row.natural(6);
+      a.good = good.has_value();
+      if (!good)
+        damage("actors(" + std::to_string(number) + ")", "the checksum does not match", number);
+      report_.actors += a.good ? 1 : 0;
+    });
   }
 
   void segments() {
@@ -244,6 +253,23 @@ class verifier {
                            std::to_string(tagged_) + " tags");
   }
 
+  // The newest state of an id must be there; whether it is good, the walk over all has told.
+  void states() {
+    auto row = db_.prepare("SELECT count(*) FROM snapshots WHERE actor = ? AND sequence = ?");
+    if (!row) return failed("snapshots", row.error());
+    for (const auto& [number, a] : actors_) {
+      if (!a.good || a.revision == 0) continue;
+      const std::string place = "snapshots(actor " + std::to_string(number) + ", sequence " +
+                                std::to_string(a.revision) + ")";
+      const reset_at_exit at_exit(*row);
+      row->bind_all(number, a.revision);
+      const auto found = row->step();
+      if (!found) return failed("snapshots", found.error());
+      if (!*found || row->integer(0) == 0) damage(place, "the newest state is not there", number);
+      if (a.next > 1 || a.stored > 0) damage(place, "it has events as well", number);
+    }
+  }
+
   template <class Read>
   void rows_of(const char* table, const char* columns, std::uint64_t& good, Read read) {
     const std::string sql = std::string("SELECT ") + columns + ", actor FROM " + table;
@@ -265,6 +291,7 @@ class verifier {
   }
 
   sqlite_db& db_;
+  const std::int64_t version_;
   const journal_verify_options& options_;
   journal_report report_;
   store_state state_;
@@ -285,7 +312,7 @@ result<journal_report> verify_sqlite_journal(const std::string& path,
   store.path = path;
   auto opened = open_store(store, store_access::inspect);
   if (!opened) return std::unexpected(std::move(opened.error()));
-  return verifier(*opened->db, options).run();
+  return verifier(*opened->db, opened->version, options).run();
 }
 
 }  // namespace odeon

@@ -13,6 +13,9 @@ struct outbox_entry;
 struct timer_record;
 struct stored_timer;
 struct timer_cursor;
+struct timer_change;
+struct mark_record;
+struct state_record;
 struct append_request;
 struct append_ack;
 
@@ -20,6 +23,7 @@ struct save_snapshot_request;
 struct stored_snapshot;
 struct snapshot_criteria;
 struct loaded_snapshot;
+struct snapshot_info;
 
 struct replay_request;
 struct replay_report;

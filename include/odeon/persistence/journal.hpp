@@ -31,7 +31,7 @@ struct replay_request {
 };
 
 struct replay_report {
-  std::uint64_t highest_sequence = 0;  ///< of the persistence id; 0: it has no event
+  std::uint64_t highest_sequence = 0;  ///< of the persistence id; 0: it has no event or state
   std::uint64_t events = 0;            ///< visited
 };
 
@@ -43,7 +43,7 @@ struct recover_request {
 };
 
 struct recovery_report {
-  std::uint64_t highest_sequence = 0;    ///< of the persistence id; 0: it has no event
+  std::uint64_t highest_sequence = 0;    ///< of the persistence id; 0: it has no event or state
   std::uint64_t snapshot_sequence = 0;   ///< 0: there was no snapshot
   std::uint64_t events = 0;              ///< visited, all after the snapshot
   std::vector<error> damaged_snapshots;  ///< that were passed over, newest first
@@ -74,6 +74,11 @@ struct recovery_report {
 /// **Damage.** Each stored item carries a CRC-32C, which is compared when it is read. What does not
 /// match is reported as `errc::corrupt_record` with its place, and never handed out.
 ///
+/// **Two kinds of ids.** An id has either events, and snapshots as shortcuts to them; or states,
+/// each a whole, whose revisions are numbered and read like snapshots. The first event or state
+/// decides. A recovery of an id with states visits the newest revision as its snapshot, and no
+/// event.
+///
 /// There is no way to delete events: a replay from the first one is what a damaged snapshot falls
 /// back to.
 class journal {
@@ -93,7 +98,8 @@ class journal {
   // Writing.
 
   /// Stores all of `request` or nothing. Errors: `fenced`, `version_conflict`, `limit_exceeded`
-  /// (too large, or too much is pending), `invalid_argument`, `store_full`, `io_failed`,
+  /// (too large, or too much is pending), `invalid_argument` (also a state for an id with events,
+  /// and events for an id with a state: an id is of one kind), `store_full`, `io_failed`,
   /// `store_closed`, `corrupt_record` (what is stored for the id is damaged where it must be read).
   virtual void append(append_request request, completion<append_ack> done) = 0;
 
@@ -101,14 +107,22 @@ class journal {
   /// before, which are refused from then on. Durable. The id need not exist.
   virtual void open_writer(std::string persistence_id, completion<std::uint64_t> done) = 0;
 
-  /// Errors: as `append`; `version_conflict` when `sequence` is higher than the id's highest.
+  /// Errors: as `append`; `version_conflict` when `sequence` is higher than the id's highest;
+  /// `invalid_argument` for an id that keeps states.
   virtual void save_snapshot(save_snapshot_request request, completion<void> done) = 0;
 
-  /// Completes with how many there were.
+  /// Completes with how many there were. The newest revision of an id that keeps states is not a
+  /// shortcut but all there is: it stays.
   virtual void delete_snapshots(snapshot_criteria which, completion<std::uint64_t> done) = 0;
 
   /// Removes outbox entries by their positions; one that is not there is no error.
   virtual void acknowledge_outbox(std::vector<std::uint64_t> positions, completion<void> done) = 0;
+
+  /// Sets and removes timers without being their id's writer, in order, each under its own
+  /// condition. Completes with how many were applied. What does not apply – the removal of a timer
+  /// that is not there, and any change whose `only_if_due` is not when the timer is due – is no
+  /// error and disturbs no other change. Errors: as `append`; then none was applied.
+  virtual void change_timers(std::vector<timer_change> changes, completion<std::uint64_t> done) = 0;
 
   // Reading. A read sees every write that was acknowledged before it was called.
 
@@ -122,7 +136,7 @@ class journal {
   virtual void replay(replay_request request, event_visitor on_event,
                       completion<replay_report> on_end) = 0;
 
-  /// 0: the id has no event.
+  /// Of events, or the newest revision of an id that keeps states. 0: it has none.
   virtual void highest_sequence(std::string persistence_id, completion<std::uint64_t> done) = 0;
 
   /// The ids greater than `after` in the order of their bytes, at most `max` of them.
@@ -136,8 +150,25 @@ class journal {
   virtual void by_tag(std::string tag, std::uint64_t after, std::size_t max,
                       completion<std::vector<stored_event>> done) = 0;
 
-  /// The newest good snapshot of the criteria. Damaged ones are reported, not an error.
+  /// The newest good snapshot of the criteria. Damaged ones are reported, not an error – but for an
+  /// id that keeps states: when the criteria reach its newest revision and that one is damaged or
+  /// gone, the call fails with `corrupt_record`, and so does a recovery. Nobody goes back to an
+  /// older revision without asking for it by `max_sequence`.
   virtual void load_snapshot(snapshot_criteria which, completion<loaded_snapshot> done) = 0;
+
+  /// What snapshots or revisions there are, the newest first, of the criteria, at most `max` of
+  /// them. Their content is not read, and not checked.
+  virtual void snapshots_of(snapshot_criteria which, std::size_t max,
+                            completion<std::vector<snapshot_info>> done) = 0;
+
+  /// 0: the id has no such mark.
+  virtual void read_mark(std::string persistence_id, std::string name,
+                         completion<std::uint64_t> done) = 0;
+
+  /// The marks of one id with names greater than `after`, in the order of their bytes, at most
+  /// `max` of them.
+  virtual void marks_of(std::string persistence_id, std::string after, std::size_t max,
+                        completion<std::vector<mark_record>> done) = 0;
 
   /// Timers after `after` that are due at `until` or before, at most `max` of them, in the order of
   /// `timer_cursor`.

@@ -25,12 +25,13 @@ struct journal_options {
   std::size_t max_pending_reads = 200'000;     ///< recoveries and queries that have not ended
 
   // The sizes of things.
-  std::size_t max_payload_bytes = 16u << 20;  ///< of one event, outbox message or timer
-  std::size_t max_snapshot_bytes = 64u << 20;
-  std::size_t max_append_bytes = 64u << 20;  ///< of one append, all in all
-  std::size_t max_append_items = 100'000;    ///< events, outbox messages and timers of one append
-  std::size_t max_name_bytes = 512;          ///< of ids, manifests, targets and tags
-  std::size_t max_tags = 32;                 ///< of one event
+  std::size_t max_payload_bytes = 16u << 20;   ///< of one event, outbox message or timer
+  std::size_t max_snapshot_bytes = 64u << 20;  ///< of one snapshot or state
+  std::size_t max_append_bytes = 64u << 20;    ///< of one append, all in all but its state
+  std::size_t max_append_items =
+      100'000;  ///< events, outbox messages, timers and marks of one append; changes of timers
+  std::size_t max_name_bytes = 512;  ///< of ids, manifests, targets, tags and marks
+  std::size_t max_tags = 32;         ///< of one event
 
   // The sizes of answers.
   std::size_t max_page_items = 100'000;    ///< what `max` of a query is lowered to

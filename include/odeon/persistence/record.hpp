@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -95,6 +96,33 @@ struct timer_cursor {
   std::string timer_id;
 };
 
+/// A change of a timer by somebody who is not its id's writer: a service that fires timers, a tool.
+struct timer_change {
+  std::string persistence_id;  ///< need not exist: setting a timer for a new id makes it known
+  std::string timer_id;
+  std::optional<wall_time> only_if_due = std::nullopt;  ///< applied only to a timer due just then;
+                                                        ///< nothing: whatever there is or is not
+  std::optional<timer_record> set = std::nullopt;  ///< replaces the timer; its `id` is `timer_id`.
+                                                   ///< Nothing: the timer is removed
+};
+
+/// A number that an id keeps under a name, as of its last append: how far it has read a sender, an
+/// offset. Changes together with the rest of an append; under a name given twice, the last one
+/// stays.
+struct mark_record {
+  std::string name;         ///< not empty, at most `max_name_bytes`, any bytes but NUL
+  std::uint64_t value = 0;  ///< 0 removes it: a mark that is not there reads as 0
+};
+
+/// The whole of a state, as an id without events keeps it. Each one stored has the next revision:
+/// 1, 2, 3, …, and is read as the snapshot of that sequence number.
+struct state_record {
+  std::string manifest;
+  std::uint32_t version = 1;
+  std::vector<std::byte> payload;  ///< at most `journal_options::max_snapshot_bytes`
+  std::uint32_t keep = 1;          ///< only this many newest revisions stay; 0: all stay
+};
+
 /// What one append stores, all of it or nothing. Everything may be empty: such an append only
 /// checks that the writer is still the one, and is acknowledged as durably as any other.
 struct append_request {
@@ -102,16 +130,19 @@ struct append_request {
   std::uint64_t epoch = 0;     ///< from `journal::open_writer`
   std::uint64_t expected_sequence =
       0;  ///< the last sequence number the writer knows; 0 before the first event
-  std::vector<event_record> events;  ///< get `expected_sequence + 1`, `+ 2`, …
+  std::vector<event_record> events;                  ///< get `expected_sequence + 1`, `+ 2`, …
+  std::optional<state_record> state = std::nullopt;  ///< gets `expected_sequence + 1`; not together
+                                                     ///< with events, nor for an id that has some
   std::vector<outbox_message> outbox;
   std::vector<std::string>
       cancel_timers;  ///< ids; one that is not there is no error. Done before `set_timers`
   std::vector<timer_record> set_timers;
+  std::vector<mark_record> marks;
 };
 
 /// The append is durable: the store's fsync has returned.
 struct append_ack {
-  std::uint64_t sequence = 0;  ///< of the last event; `expected_sequence` when there was none
+  std::uint64_t sequence = 0;  ///< of the last event or revision; `expected_sequence` without one
   std::uint64_t position = 0;  ///< of the last event; 0 when there was none
 };
 

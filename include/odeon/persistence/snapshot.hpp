@@ -38,6 +38,15 @@ struct stored_snapshot {
   std::vector<std::byte> payload;
 };
 
+/// A snapshot or revision without its content.
+struct snapshot_info {
+  std::uint64_t sequence = 0;
+  wall_time written;
+  std::string manifest;
+  std::uint32_t version = 1;
+  std::uint64_t bytes = 0;  ///< of the payload
+};
+
 /// Which snapshots of one persistence id: those with `min_sequence <= sequence <= max_sequence`.
 struct snapshot_criteria {
   std::string persistence_id;

@@ -61,10 +61,11 @@ struct journal_damage {
 /// What a walk over a whole journal found.
 struct journal_report {
   std::uint64_t actors = 0;
-  std::uint64_t events = 0;  ///< good ones, like all that follow
-  std::uint64_t snapshots = 0;
+  std::uint64_t events = 0;     ///< good ones, like all that follow
+  std::uint64_t snapshots = 0;  ///< and states
   std::uint64_t timers = 0;
   std::uint64_t outbox = 0;
+  std::uint64_t marks = 0;
   std::vector<journal_damage> damages;  ///< at most `journal_verify_options::max_damages`
   bool more_damages = false;            ///< there were more
 
@@ -78,9 +79,10 @@ struct journal_verify_options {
 };
 
 /// Reads everything in the file and checks it: SQLite's own structure, each checksum, each sequence
-/// for holes, each tag against its event. Changes nothing. May run while a journal has the file
-/// open; it then sees one moment of it. Blocks the calling thread; memory: some dozens of bytes for
-/// each persistence id, and the largest single row.
+/// for holes, each tag against its event, the newest state of each id that keeps states. Changes
+/// nothing. May run while a journal has the file open; it then sees one moment of it. Blocks the
+/// calling thread; memory: some dozens of bytes for each persistence id, and the largest single
+/// row.
 ///
 /// Errors as `open_sqlite_journal`; damage inside is no error but in the report.
 [[nodiscard]] result<journal_report> verify_sqlite_journal(const std::string& path,

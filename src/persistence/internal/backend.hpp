@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -28,13 +29,18 @@ struct open_writer_request {
 struct acknowledge_request {
   std::vector<std::uint64_t> positions;
 };
+struct change_timers_request {
+  std::vector<timer_change> changes;
+};
 
 using append_call = write_call<append_request, append_ack>;
 using open_call = write_call<open_writer_request, std::uint64_t>;
 using save_call = write_call<save_snapshot_request, void>;
 using delete_call = write_call<snapshot_criteria, std::uint64_t>;
 using acknowledge_call = write_call<acknowledge_request, void>;
-using write_op = std::variant<append_call, open_call, save_call, delete_call, acknowledge_call>;
+using change_call = write_call<change_timers_request, std::uint64_t>;
+using write_op =
+    std::variant<append_call, open_call, save_call, delete_call, acknowledge_call, change_call>;
 
 /// The writing side of a store. All members but the destructor are called on the writer's thread.
 class write_backend {
@@ -75,6 +81,12 @@ class read_backend {
   virtual result<std::vector<stored_event>> by_tag(const std::string& tag, std::uint64_t after,
                                                    std::size_t max) = 0;
   virtual result<loaded_snapshot> load_snapshot(const snapshot_criteria& which) = 0;
+  virtual result<std::vector<snapshot_info>> snapshots_of(const snapshot_criteria& which,
+                                                          std::size_t max) = 0;
+  virtual result<std::uint64_t> read_mark(const std::string& persistence_id,
+                                          const std::string& name) = 0;
+  virtual result<std::vector<mark_record>> marks_of(const std::string& persistence_id,
+                                                    const std::string& after, std::size_t max) = 0;
   virtual result<std::vector<stored_timer>> timers_due(wall_time until, const timer_cursor& after,
                                                        std::size_t max) = 0;
   virtual result<std::vector<timer_record>> timers_of(const std::string& persistence_id) = 0;
@@ -86,10 +98,13 @@ class read_backend {
 [[nodiscard]] std::size_t weight(const event_record& event) noexcept;
 [[nodiscard]] std::size_t weight(const outbox_message& message) noexcept;
 [[nodiscard]] std::size_t weight(const timer_record& timer) noexcept;
+[[nodiscard]] std::size_t weight(const std::vector<timer_change>& changes) noexcept;
 
 /// What a call can be refused for without asking the store.
 [[nodiscard]] result<void> check(const append_request& request, const journal_options& bounds);
 [[nodiscard]] result<void> check(const save_snapshot_request& request,
+                                 const journal_options& bounds);
+[[nodiscard]] result<void> check(const std::vector<timer_change>& changes,
                                  const journal_options& bounds);
 [[nodiscard]] result<void> check_id(const std::string& persistence_id,
                                     const journal_options& bounds);
@@ -101,6 +116,11 @@ class read_backend {
                                  std::uint64_t highest);
 [[nodiscard]] error ahead_of_events(const std::string& persistence_id, std::uint64_t sequence,
                                     std::uint64_t highest);
+[[nodiscard]] error keeps_states(const std::string& persistence_id);  ///< not events, nor snapshots
+[[nodiscard]] error keeps_events(const std::string& persistence_id);  ///< not states
+/// The newest revision of a state cannot be read. `why`: empty, or what is wrong with it.
+[[nodiscard]] error lost_state(const std::string& persistence_id, std::uint64_t revision,
+                               std::string_view why);
 
 /// An owning copy.
 [[nodiscard]] stored_event to_stored(std::string persistence_id, const event_view& view);

@@ -54,6 +54,17 @@ struct bounds_check {
     return payload("an outbox message", m.payload.size());
   }
 
+  [[nodiscard]] result<void> state(const append_request& r) const {
+    if (!r.state) return {};
+    if (!r.events.empty())
+      return fail(errc::invalid_argument,
+                  "an append for \"" + persistence_id + "\" has events and a state");
+    if (auto ok = name("a state's manifest", r.state->manifest, true); !ok) return ok;
+    if (r.state->payload.size() <= bounds.max_snapshot_bytes) return {};
+    return too_large("a state of " + std::to_string(r.state->payload.size()) + " bytes",
+                     "max_snapshot_bytes", bounds.max_snapshot_bytes);
+  }
+
   [[nodiscard]] result<void> timer(const timer_record& t) const {
     if (auto ok = name("a timer's id", t.id, false); !ok) return ok;
     if (auto ok = name("a timer's manifest", t.manifest, true); !ok) return ok;
@@ -83,6 +94,16 @@ std::size_t weight(const append_request& r) noexcept {
   for (const auto& m : r.outbox) sum += weight(m);
   for (const auto& t : r.set_timers) sum += weight(t);
   for (const auto& id : r.cancel_timers) sum += item_overhead + id.size();
+  for (const auto& m : r.marks) sum += item_overhead + m.name.size();
+  if (r.state) sum += item_overhead + r.state->manifest.size() + r.state->payload.size();
+  return sum;
+}
+
+std::size_t weight(const std::vector<timer_change>& changes) noexcept {
+  std::size_t sum = item_overhead;
+  for (const auto& c : changes)
+    sum +=
+        item_overhead + c.persistence_id.size() + c.timer_id.size() + (c.set ? weight(*c.set) : 0);
   return sum;
 }
 
@@ -93,8 +114,8 @@ result<void> check_id(const std::string& persistence_id, const journal_options& 
 result<void> check(const append_request& r, const journal_options& bounds) {
   const bounds_check c{bounds, r.persistence_id};
   if (auto ok = check_id(r.persistence_id, bounds); !ok) return ok;
-  const std::size_t items =
-      r.events.size() + r.outbox.size() + r.set_timers.size() + r.cancel_timers.size();
+  const std::size_t items = r.events.size() + r.outbox.size() + r.set_timers.size() +
+                            r.cancel_timers.size() + r.marks.size();
   if (items > bounds.max_append_items)
     return c.too_large("an append of " + std::to_string(items) + " items", "max_append_items",
                        bounds.max_append_items);
@@ -106,9 +127,35 @@ result<void> check(const append_request& r, const journal_options& bounds) {
     if (auto ok = c.timer(t); !ok) return ok;
   for (const auto& id : r.cancel_timers)
     if (auto ok = c.name("a timer's id", id, false); !ok) return ok;
-  if (weight(r) > bounds.max_append_bytes)
-    return c.too_large("an append of " + std::to_string(weight(r)) + " bytes", "max_append_bytes",
+  for (const auto& m : r.marks)
+    if (auto ok = c.name("a mark's name", m.name, false); !ok) return ok;
+  if (auto ok = c.state(r); !ok) return ok;
+  const std::size_t sum = weight(r) - (r.state ? r.state->payload.size() : 0);
+  if (sum > bounds.max_append_bytes)
+    return c.too_large("an append of " + std::to_string(sum) + " bytes", "max_append_bytes",
                        bounds.max_append_bytes);
+  return {};
+}
+
+result<void> check(const std::vector<timer_change>& changes, const journal_options& bounds) {
+  const std::string many = std::to_string(changes.size()) + " changes of timers";
+  if (changes.size() > bounds.max_append_items)
+    return fail(errc::limit_exceeded,
+                many + " exceed max_append_items = " + std::to_string(bounds.max_append_items));
+  if (const std::size_t sum = weight(changes); sum > bounds.max_append_bytes)
+    return fail(errc::limit_exceeded,
+                many + " of " + std::to_string(sum) +
+                    " bytes exceed max_append_bytes = " + std::to_string(bounds.max_append_bytes));
+  for (const auto& change : changes) {
+    const bounds_check c{bounds, change.persistence_id};
+    if (auto ok = check_id(change.persistence_id, bounds); !ok) return ok;
+    if (auto ok = c.name("a timer's id", change.timer_id, false); !ok) return ok;
+    if (!change.set) continue;
+    if (auto ok = c.timer(*change.set); !ok) return ok;
+    if (change.set->id != change.timer_id)
+      return fail(errc::invalid_argument, "a change of the timer \"" + change.timer_id +
+                                              "\" sets the timer \"" + change.set->id + "\"");
+  }
   return {};
 }
 
@@ -138,9 +185,9 @@ error not_the_writer(const std::string& persistence_id, std::uint64_t epoch, std
 
 error not_the_last(const std::string& persistence_id, std::uint64_t expected,
                    std::uint64_t highest) {
-  return {errc::version_conflict, "the last event of \"" + persistence_id + "\" has sequence " +
-                                      std::to_string(highest) + ", and the append expected " +
-                                      std::to_string(expected)};
+  return {errc::version_conflict, "the last event or state of \"" + persistence_id +
+                                      "\" has sequence " + std::to_string(highest) +
+                                      ", and the append expected " + std::to_string(expected)};
 }
 
 error ahead_of_events(const std::string& persistence_id, std::uint64_t sequence,
@@ -148,6 +195,21 @@ error ahead_of_events(const std::string& persistence_id, std::uint64_t sequence,
   return {errc::version_conflict, "the snapshot of \"" + persistence_id + "\" is as of sequence " +
                                       std::to_string(sequence) + ", and the last event has " +
                                       std::to_string(highest)};
+}
+
+error keeps_states(const std::string& persistence_id) {
+  return {errc::invalid_argument,
+          "\"" + persistence_id + "\" keeps states: it has no events, and no snapshots of them"};
+}
+
+error keeps_events(const std::string& persistence_id) {
+  return {errc::invalid_argument, "\"" + persistence_id + "\" has events, and so keeps no states"};
+}
+
+error lost_state(const std::string& persistence_id, std::uint64_t revision, std::string_view why) {
+  return {errc::corrupt_record,
+          "revision " + std::to_string(revision) + ", the newest of \"" + persistence_id +
+              "\", cannot be read: " + std::string(why.empty() ? "it is not there" : why)};
 }
 
 stored_event to_stored(std::string persistence_id, const event_view& v) {

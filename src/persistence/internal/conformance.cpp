@@ -61,6 +61,11 @@ result<void> waiting_journal::acknowledge(std::vector<std::uint64_t> positions) 
       *rt_, [&](auto done) { j_->acknowledge_outbox(std::move(positions), std::move(done)); });
 }
 
+result<std::uint64_t> waiting_journal::change(std::vector<timer_change> changes) {
+  return wait_for<std::uint64_t>(
+      *rt_, [&](auto done) { j_->change_timers(std::move(changes), std::move(done)); });
+}
+
 result<std::vector<stored_event>> waiting_journal::events(replay_request request) {
   return wait_for<std::vector<stored_event>>(
       *rt_, [&](auto done) { read_events(*j_, std::move(request), std::move(done)); });
@@ -85,6 +90,24 @@ result<std::vector<stored_event>> waiting_journal::by_tag(std::string tag, std::
 result<loaded_snapshot> waiting_journal::snapshot(snapshot_criteria which) {
   return wait_for<loaded_snapshot>(
       *rt_, [&](auto done) { j_->load_snapshot(std::move(which), std::move(done)); });
+}
+
+result<std::vector<snapshot_info>> waiting_journal::snapshots(snapshot_criteria which,
+                                                              std::size_t max) {
+  return wait_for<std::vector<snapshot_info>>(
+      *rt_, [&](auto done) { j_->snapshots_of(std::move(which), max, std::move(done)); });
+}
+
+result<std::uint64_t> waiting_journal::mark(std::string id, std::string name) {
+  return wait_for<std::uint64_t>(
+      *rt_, [&](auto done) { j_->read_mark(std::move(id), std::move(name), std::move(done)); });
+}
+
+result<std::vector<mark_record>> waiting_journal::marks(std::string id, std::string after,
+                                                        std::size_t max) {
+  return wait_for<std::vector<mark_record>>(*rt_, [&](auto done) {
+    j_->marks_of(std::move(id), std::move(after), max, std::move(done));
+  });
 }
 
 result<std::vector<stored_timer>> waiting_journal::due(wall_time until, timer_cursor after,
@@ -136,8 +159,8 @@ std::string payloads(const std::vector<stored_event>& events) {
 std::span<const journal_check> journal_checks() {
   static const std::vector<journal_check> all = [] {
     std::vector<journal_check> list;
-    for (const auto part :
-         {append_checks(), bound_checks(), read_checks(), snapshot_checks(), life_checks()})
+    for (const auto part : {append_checks(), bound_checks(), read_checks(), snapshot_checks(),
+                            state_checks(), timer_checks(), life_checks()})
       list.insert(list.end(), part.begin(), part.end());
     return list;
   }();

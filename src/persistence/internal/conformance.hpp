@@ -60,6 +60,7 @@ class waiting_journal {
   result<void> save_snapshot(save_snapshot_request request);
   result<std::uint64_t> delete_snapshots(snapshot_criteria which);
   result<void> acknowledge(std::vector<std::uint64_t> positions);
+  result<std::uint64_t> change(std::vector<timer_change> changes);
   result<std::vector<stored_event>> events(replay_request request);
   result<std::vector<stored_event>> events(std::string id) {
     return events({.persistence_id = std::move(id)});
@@ -69,6 +70,10 @@ class waiting_journal {
   result<std::vector<stored_event>> by_tag(std::string tag, std::uint64_t after = 0,
                                            std::size_t max = 1000);
   result<loaded_snapshot> snapshot(snapshot_criteria which);
+  result<std::vector<snapshot_info>> snapshots(snapshot_criteria which, std::size_t max = 1000);
+  result<std::uint64_t> mark(std::string id, std::string name);
+  result<std::vector<mark_record>> marks(std::string id, std::string after = {},
+                                         std::size_t max = 1000);
   result<std::vector<stored_timer>> due(wall_time until, timer_cursor after = {},
                                         std::size_t max = 1000);
   result<std::vector<timer_record>> timers_of(std::string id);
@@ -96,6 +101,8 @@ class waiting_journal {
 [[nodiscard]] std::span<const journal_check> bound_checks();
 [[nodiscard]] std::span<const journal_check> read_checks();
 [[nodiscard]] std::span<const journal_check> snapshot_checks();
+[[nodiscard]] std::span<const journal_check> state_checks();
+[[nodiscard]] std::span<const journal_check> timer_checks();
 [[nodiscard]] std::span<const journal_check> life_checks();
 
 }  // namespace odeon::testing

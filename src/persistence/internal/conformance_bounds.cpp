@@ -101,6 +101,36 @@ result<void> what_is_too_large_is_refused(journal_fixture& on) {
       j.save_snapshot(
           {.persistence_id = "a", .epoch = epoch, .sequence = 1, .payload = bytes_of(large)}),
       errc::limit_exceeded);
+  const auto state = [&](std::string_view payload) {
+    append_request r{.persistence_id = "s", .epoch = 1};
+    r.state = state_record{.manifest = "test.state", .payload = bytes_of(payload)};
+    return r;
+  };
+  ODEON_VALUE(of_state, j.open_writer("s"));
+  ODEON_EXPECT(of_state == 1);
+  ODEON_EXPECT_ERROR(j.append(state(large)), errc::limit_exceeded);
+  append_request both = state(most);
+  both.events = {event_of("x")};
+  ODEON_EXPECT_ERROR(j.append(std::move(both)), errc::invalid_argument);
+  append_request mark{.persistence_id = "s", .epoch = 1};
+  mark.marks = {{.name = long_name, .value = 1}};
+  ODEON_EXPECT_ERROR(j.append(mark), errc::limit_exceeded);
+  mark.marks = {{.name = "", .value = 1}};
+  ODEON_EXPECT_ERROR(j.append(mark), errc::invalid_argument);
+  mark.marks = std::vector<mark_record>(6, {.name = "m", .value = 1});
+  ODEON_EXPECT_ERROR(j.append(mark), errc::limit_exceeded);
+  ODEON_EXPECT_ERROR(j.change({{.persistence_id = "s", .timer_id = long_name}}),
+                     errc::limit_exceeded);
+  ODEON_EXPECT_ERROR(j.change({{.persistence_id = "", .timer_id = "t"}}), errc::invalid_argument);
+  ODEON_EXPECT_ERROR(
+      j.change({{.persistence_id = "s", .timer_id = "t", .set = timer_of("other", 1)}}),
+      errc::invalid_argument);
+  ODEON_EXPECT_ERROR(j.change(std::vector<timer_change>(
+                         6, {.persistence_id = "s", .timer_id = "t", .set = timer_of("t", 1)})),
+                     errc::limit_exceeded);
+  ODEON_VALUE(no_state, j.highest("s"));
+  ODEON_VALUE(no_timers, j.timers_of("s"));
+  ODEON_EXPECT(no_state == 0 && no_timers.empty());
   j->close();
   ODEON_VALUE(tighter, open(on, bounds));
   ODEON_VALUE(newer, tighter.open_writer("a"));

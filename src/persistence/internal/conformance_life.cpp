@@ -26,12 +26,16 @@ result<void> closing_commits(journal_fixture& on) {
                        errc::store_closed);
     ODEON_EXPECT_ERROR(j.delete_snapshots({.persistence_id = "a"}), errc::store_closed);
     ODEON_EXPECT_ERROR(j.acknowledge({1}), errc::store_closed);
+    ODEON_EXPECT_ERROR(j.change({{.persistence_id = "a", .timer_id = "t"}}), errc::store_closed);
     ODEON_EXPECT_ERROR(j.events("a"), errc::store_closed);
     ODEON_EXPECT_ERROR(j.recover({.persistence_id = "a"}).end, errc::store_closed);
     ODEON_EXPECT_ERROR(j.highest("a"), errc::store_closed);
     ODEON_EXPECT_ERROR(j.ids(), errc::store_closed);
     ODEON_EXPECT_ERROR(j.by_tag("t"), errc::store_closed);
     ODEON_EXPECT_ERROR(j.snapshot({.persistence_id = "a"}), errc::store_closed);
+    ODEON_EXPECT_ERROR(j.snapshots({.persistence_id = "a"}), errc::store_closed);
+    ODEON_EXPECT_ERROR(j.mark("a", "m"), errc::store_closed);
+    ODEON_EXPECT_ERROR(j.marks("a"), errc::store_closed);
     ODEON_EXPECT_ERROR(j.due(wall_time()), errc::store_closed);
     ODEON_EXPECT_ERROR(j.timers_of("a"), errc::store_closed);
     ODEON_EXPECT_ERROR(j.outbox(), errc::store_closed);

@@ -35,7 +35,8 @@ result<replay_report> memory_reader::replay(const replay_request& r,
       const auto found = state_->actors.find(r.persistence_id);
       if (found == state_->actors.end()) return report;
       report.highest_sequence = found->second.highest();
-      const std::uint64_t last = std::min(report.highest_sequence, r.to_sequence);
+      const std::uint64_t last =
+          std::min<std::uint64_t>(found->second.events.size(), r.to_sequence);
       while (next <= last && slice.size() < replay_slice &&
              report.events + slice.size() < r.max_events)
         slice.push_back(found->second.events[next++ - 1]);
@@ -110,7 +111,47 @@ result<loaded_snapshot> memory_reader::load_snapshot(const snapshot_criteria& wh
                                                        "\" as of sequence " +
                                                        std::to_string(item.snapshot.sequence) +
                                                        ": the checksum does not match");
+    if (item.snapshot.sequence == found->second.revision)
+      return std::unexpected(
+          lost_state(which.persistence_id, found->second.revision, out.damaged.back().text()));
   }
+  return out;
+}
+
+result<std::vector<snapshot_info>> memory_reader::snapshots_of(const snapshot_criteria& which,
+                                                               std::size_t max) {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<snapshot_info> out;
+  const auto found = state_->actors.find(which.persistence_id);
+  if (found == state_->actors.end()) return out;
+  const auto& all = found->second.snapshots;
+  for (auto at = all.upper_bound(which.max_sequence); at != all.begin() && out.size() < max;) {
+    const stored_snapshot& s = (--at)->second->snapshot;
+    if (s.sequence < which.min_sequence) break;
+    out.push_back({s.sequence, s.written, s.manifest, s.version, s.payload.size()});
+  }
+  return out;
+}
+
+result<std::uint64_t> memory_reader::read_mark(const std::string& persistence_id,
+                                               const std::string& name) {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->actors.find(persistence_id);
+  if (found == state_->actors.end()) return 0;
+  const auto mark = found->second.marks.find(name);
+  return mark == found->second.marks.end() ? 0 : mark->second;
+}
+
+result<std::vector<mark_record>> memory_reader::marks_of(const std::string& persistence_id,
+                                                         const std::string& after,
+                                                         std::size_t max) {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<mark_record> out;
+  const auto found = state_->actors.find(persistence_id);
+  if (found == state_->actors.end()) return out;
+  const auto& all = found->second.marks;
+  for (auto at = all.upper_bound(after); at != all.end() && out.size() < max; ++at)
+    out.push_back({at->first, at->second});
   return out;
 }
 

@@ -29,8 +29,12 @@ struct memory_actor {
   std::vector<std::shared_ptr<const memory_event>> events;  // [k] has sequence k + 1
   std::map<std::uint64_t, std::shared_ptr<const memory_snapshot>> snapshots;
   std::map<std::string, timer_record> timers;
+  std::map<std::string, std::uint64_t> marks;
+  std::uint64_t revision = 0;  // of the newest state; 0: it keeps none
 
-  [[nodiscard]] std::uint64_t highest() const noexcept { return events.size(); }
+  [[nodiscard]] std::uint64_t highest() const noexcept {
+    return revision > 0 ? revision : events.size();
+  }
 };
 
 struct memory_state {
@@ -70,7 +74,11 @@ class memory_writer final : public write_backend {
   void apply(save_call& call, wall_time now);
   void apply(delete_call& call, wall_time now);
   void apply(acknowledge_call& call, wall_time now);
-  void cancel_timer(memory_actor& actor, const std::string& id);
+  void apply(change_call& call, wall_time now);
+  memory_actor& known(const std::string& persistence_id);
+  void store_state(memory_actor& actor, append_request& request, wall_time now);
+  void set_timer(memory_actor& actor, const std::string& persistence_id, timer_record timer);
+  bool cancel_timer(memory_actor& actor, const std::string& id);
 
   std::shared_ptr<memory_state> state_;
 };
@@ -86,6 +94,12 @@ class memory_reader final : public read_backend {
   result<std::vector<stored_event>> by_tag(const std::string& tag, std::uint64_t after,
                                            std::size_t max) override;
   result<loaded_snapshot> load_snapshot(const snapshot_criteria& which) override;
+  result<std::vector<snapshot_info>> snapshots_of(const snapshot_criteria& which,
+                                                  std::size_t max) override;
+  result<std::uint64_t> read_mark(const std::string& persistence_id,
+                                  const std::string& name) override;
+  result<std::vector<mark_record>> marks_of(const std::string& persistence_id,
+                                            const std::string& after, std::size_t max) override;
   result<std::vector<stored_timer>> timers_due(wall_time until, const timer_cursor& after,
                                                std::size_t max) override;
   result<std::vector<timer_record>> timers_of(const std::string& persistence_id) override;

@@ -56,11 +56,17 @@ void memory_writer::apply(append_call& call, wall_time now) {
     return;
   }
   memory_actor& actor = found->second;
+  if (actor.revision > 0 ? !r.events.empty() : r.state && !actor.events.empty()) {
+    call.outcome = std::unexpected(actor.revision > 0 ? keeps_states(r.persistence_id)
+                                                      : keeps_events(r.persistence_id));
+    return;
+  }
   if (r.expected_sequence != actor.highest()) {
     call.outcome =
         std::unexpected(not_the_last(r.persistence_id, r.expected_sequence, actor.highest()));
     return;
   }
+  if (r.state) store_state(actor, r, now);
   append_ack ack{.sequence = actor.highest()};
   for (auto& event : r.events) {
     ack = {actor.highest() + 1, state_->next_position++};
@@ -80,26 +86,69 @@ void memory_writer::apply(append_call& call, wall_time now) {
         position, outbox_entry{position, r.persistence_id, ack.sequence, std::move(message)});
   }
   for (const auto& id : r.cancel_timers) cancel_timer(actor, id);
-  for (auto& timer : r.set_timers) {
-    cancel_timer(actor, timer.id);
-    state_->timers_by_due.emplace(std::tuple(timer.due, actor.number, timer.id), r.persistence_id);
-    std::string id = timer.id;
-    actor.timers.emplace(std::move(id), std::move(timer));
+  for (auto& timer : r.set_timers) set_timer(actor, r.persistence_id, std::move(timer));
+  for (auto& mark : r.marks) {
+    if (mark.value == 0)
+      actor.marks.erase(mark.name);
+    else
+      actor.marks.insert_or_assign(std::move(mark.name), mark.value);
   }
   call.outcome = ack;
 }
 
-void memory_writer::cancel_timer(memory_actor& actor, const std::string& id) {
+void memory_writer::store_state(memory_actor& actor, append_request& r, wall_time now) {
+  stored_snapshot s{++actor.revision, now, std::move(r.state->manifest), r.state->version,
+                    std::move(r.state->payload)};
+  const auto crc = checksum(r.persistence_id, s);
+  actor.snapshots[actor.revision] = std::make_shared<const memory_snapshot>(std::move(s), crc);
+  while (r.state->keep > 0 && actor.snapshots.size() > r.state->keep)
+    actor.snapshots.erase(actor.snapshots.begin());
+}
+
+memory_actor& memory_writer::known(const std::string& persistence_id) {
+  memory_actor& actor = state_->actors[persistence_id];
+  if (actor.number == 0) actor.number = state_->next_actor++;
+  return actor;
+}
+
+void memory_writer::set_timer(memory_actor& actor, const std::string& persistence_id,
+                              timer_record timer) {
+  cancel_timer(actor, timer.id);
+  state_->timers_by_due.emplace(std::tuple(timer.due, actor.number, timer.id), persistence_id);
+  std::string id = timer.id;
+  actor.timers.emplace(std::move(id), std::move(timer));
+}
+
+bool memory_writer::cancel_timer(memory_actor& actor, const std::string& id) {
   const auto found = actor.timers.find(id);
-  if (found == actor.timers.end()) return;
+  if (found == actor.timers.end()) return false;
   state_->timers_by_due.erase(std::tuple(found->second.due, actor.number, id));
   actor.timers.erase(found);
+  return true;
+}
+
+void memory_writer::apply(change_call& call, wall_time) {
+  std::uint64_t applied = 0;
+  for (auto& change : call.request.changes) {
+    const auto actor = state_->actors.find(change.persistence_id);
+    const bool exists = actor != state_->actors.end();
+    if (change.only_if_due) {
+      if (!exists) continue;
+      const auto timer = actor->second.timers.find(change.timer_id);
+      if (timer == actor->second.timers.end() || timer->second.due != *change.only_if_due) continue;
+    }
+    if (change.set) {
+      set_timer(known(change.persistence_id), change.persistence_id, std::move(*change.set));
+      applied += 1;
+    } else if (exists && cancel_timer(actor->second, change.timer_id)) {
+      applied += 1;
+    }
+  }
+  call.outcome = applied;
 }
 
 void memory_writer::apply(open_call& call, wall_time) {
-  memory_actor& actor = state_->actors[call.request.persistence_id];
-  if (actor.number == 0) actor.number = state_->next_actor++;
-  call.outcome = ++actor.epoch;
+  call.outcome = ++known(call.request.persistence_id).epoch;
 }
 
 void memory_writer::apply(save_call& call, wall_time now) {
@@ -111,6 +160,10 @@ void memory_writer::apply(save_call& call, wall_time now) {
     return;
   }
   memory_actor& actor = found->second;
+  if (actor.revision > 0) {
+    call.outcome = std::unexpected(keeps_states(r.persistence_id));
+    return;
+  }
   if (r.sequence > actor.highest()) {
     call.outcome = std::unexpected(ahead_of_events(r.persistence_id, r.sequence, actor.highest()));
     return;
@@ -129,7 +182,8 @@ void memory_writer::apply(delete_call& call, wall_time) {
   call.outcome = 0;
   if (found == state_->actors.end()) return;
   call.outcome = std::erase_if(found->second.snapshots, [&](const auto& s) {
-    return s.first >= r.min_sequence && s.first <= r.max_sequence;
+    const bool is_all_there_is = s.first == found->second.revision;
+    return s.first >= r.min_sequence && s.first <= r.max_sequence && !is_all_there_is;
   });
 }
 

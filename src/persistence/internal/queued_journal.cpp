@@ -274,6 +274,13 @@ void queued_journal::acknowledge_outbox(std::vector<std::uint64_t> positions,
   accept(acknowledge_call{{std::move(positions)}, std::move(done)}, bytes, 0);
 }
 
+void queued_journal::change_timers(std::vector<timer_change> changes,
+                                   completion<std::uint64_t> done) {
+  if (auto ok = check(changes, options_); !ok) return done(std::unexpected(std::move(ok.error())));
+  const std::size_t bytes = weight(changes);
+  accept(change_call{{std::move(changes)}, std::move(done)}, bytes, 0);
+}
+
 journal_stats queued_journal::stats() const {
   const std::lock_guard lock(mutex_);
   return stats_;

@@ -26,6 +26,7 @@ class queued_journal final : public journal {
   void save_snapshot(save_snapshot_request request, completion<void> done) override;
   void delete_snapshots(snapshot_criteria which, completion<std::uint64_t> done) override;
   void acknowledge_outbox(std::vector<std::uint64_t> positions, completion<void> done) override;
+  void change_timers(std::vector<timer_change> changes, completion<std::uint64_t> done) override;
   void recover(recover_request request, recovery_callbacks callbacks) override;
   void replay(replay_request request, event_visitor on_event,
               completion<replay_report> on_end) override;
@@ -35,6 +36,12 @@ class queued_journal final : public journal {
   void by_tag(std::string tag, std::uint64_t after, std::size_t max,
               completion<std::vector<stored_event>> done) override;
   void load_snapshot(snapshot_criteria which, completion<loaded_snapshot> done) override;
+  void snapshots_of(snapshot_criteria which, std::size_t max,
+                    completion<std::vector<snapshot_info>> done) override;
+  void read_mark(std::string persistence_id, std::string name,
+                 completion<std::uint64_t> done) override;
+  void marks_of(std::string persistence_id, std::string after, std::size_t max,
+                completion<std::vector<mark_record>> done) override;
   void timers_due(wall_time until, timer_cursor after, std::size_t max,
                   completion<std::vector<stored_timer>> done) override;
   void timers_of(std::string persistence_id, completion<std::vector<timer_record>> done) override;

@@ -152,6 +152,34 @@ void queued_journal::load_snapshot(snapshot_criteria which, completion<loaded_sn
   });
 }
 
+void queued_journal::snapshots_of(snapshot_criteria which, std::size_t max,
+                                  completion<std::vector<snapshot_info>> done) {
+  max = std::min(max, options_.max_page_items);
+  const std::size_t reader = reader_of(which.persistence_id);
+  read<std::vector<snapshot_info>>(reader, std::move(done),
+                                   [which = std::move(which), max](read_backend& from) {
+                                     return from.snapshots_of(which, max);
+                                   });
+}
+
+void queued_journal::read_mark(std::string persistence_id, std::string name,
+                               completion<std::uint64_t> done) {
+  const std::size_t which = reader_of(persistence_id);
+  read<std::uint64_t>(which, std::move(done),
+                      [id = std::move(persistence_id), name = std::move(name)](read_backend& from) {
+                        return from.read_mark(id, name);
+                      });
+}
+
+void queued_journal::marks_of(std::string persistence_id, std::string after, std::size_t max,
+                              completion<std::vector<mark_record>> done) {
+  max = std::min(max, options_.max_page_items);
+  const std::size_t which = reader_of(persistence_id);
+  read<std::vector<mark_record>>(which, std::move(done),
+                                 [id = std::move(persistence_id), after = std::move(after), max](
+                                     read_backend& from) { return from.marks_of(id, after, max); });
+}
+
 void queued_journal::timers_due(wall_time until, timer_cursor after, std::size_t max,
                                 completion<std::vector<stored_timer>> done) {
   max = std::min(max, options_.max_page_items);

@@ -14,9 +14,6 @@ std::unexpected<error> damaged(std::string text) {
   return fail(errc::corrupt_record, std::move(text));
 }
 
-// SQLite's integers are signed; nothing stored is larger than that.
-std::uint64_t bounded(std::uint64_t n) { return std::min<std::uint64_t>(n, INT64_MAX); }
-
 }  // namespace
 
 result<std::unique_ptr<sqlite_reader>> sqlite_reader::open(std::unique_ptr<sqlite_db> db,
@@ -50,6 +47,17 @@ result<void> sqlite_reader::prepare() {
        "SELECT " + std::string(timer_columns) + " FROM timers WHERE actor = ? ORDER BY id"},
       {&sql_.outbox_after, "SELECT " + std::string(outbox_columns) +
                                ", actor FROM outbox WHERE position > ? ORDER BY position LIMIT ?"},
+      {&sql_.begin, "BEGIN"},
+      {&sql_.end, "COMMIT"},
+      {&sql_.snapshot_list,
+       "SELECT sequence, written, manifest, version, length(payload) FROM snapshots"
+       " WHERE actor = ? AND sequence BETWEEN ? AND ? ORDER BY sequence DESC LIMIT ?"},
+      {&sql_.mark,
+       "SELECT " + std::string(mark_columns) + " FROM marks WHERE actor = ? AND name = ?"},
+      {&sql_.mark_by_crc,
+       "SELECT " + std::string(mark_columns) + " FROM marks WHERE actor = ? AND name_crc = ?"},
+      {&sql_.marks_after, "SELECT " + std::string(mark_columns) +
+                              " FROM marks WHERE actor = ? AND name > ? ORDER BY name LIMIT ?"},
   };
   for (const auto& [statement, sql] : all) {
     auto prepared = db_->prepare(sql.c_str());
@@ -150,35 +158,6 @@ result<stored_event> sqlite_reader::load_tagged(const std::string& tag, const ta
   if (!out)
     return damaged("event " + std::to_string(t.sequence) + " of \"" + *id + "\" is not that one");
   return std::move(*out);
-}
-
-// Snapshots.
-
-result<loaded_snapshot> sqlite_reader::load_snapshot(const snapshot_criteria& which) {
-  loaded_snapshot out;
-  auto actor = finder_.find(which.persistence_id);
-  if (!actor) return std::unexpected(at_place("\"" + which.persistence_id + "\"", actor.error()));
-  if (actor->actor == 0) return out;
-  auto& row = sql_.snapshots_down;
-  const reset_at_exit at_exit(row);
-  row.bind_all(actor->actor, bounded(which.min_sequence), bounded(which.max_sequence));
-  while (true) {
-    auto found = row.step();
-    // A snapshot is a shortcut: what cannot be read is passed over like what does not match.
-    if (!found && found.error() == errc::corrupt_record) {
-      out.damaged.push_back(
-          at_place("a snapshot of \"" + which.persistence_id + "\"", found.error()));
-      return out;
-    }
-    if (!found) return std::unexpected(std::move(found.error()));
-    if (!*found) return out;
-    auto snapshot = read_snapshot(row, which.persistence_id);
-    if (snapshot) {
-      out.snapshot = std::move(*snapshot);
-      return out;
-    }
-    out.damaged.push_back(std::move(snapshot.error()));
-  }
 }
 
 // Timers and the outbox.

@@ -32,6 +32,12 @@ class sqlite_reader final : public read_backend {
   result<std::vector<stored_event>> by_tag(const std::string& tag, std::uint64_t after,
                                            std::size_t max) override;
   result<loaded_snapshot> load_snapshot(const snapshot_criteria& which) override;
+  result<std::vector<snapshot_info>> snapshots_of(const snapshot_criteria& which,
+                                                  std::size_t max) override;
+  result<std::uint64_t> read_mark(const std::string& persistence_id,
+                                  const std::string& name) override;
+  result<std::vector<mark_record>> marks_of(const std::string& persistence_id,
+                                            const std::string& after, std::size_t max) override;
   result<std::vector<stored_timer>> timers_due(wall_time until, const timer_cursor& after,
                                                std::size_t max) override;
   result<std::vector<timer_record>> timers_of(const std::string& persistence_id) override;
@@ -42,6 +48,7 @@ class sqlite_reader final : public read_backend {
     sqlite_statement segment_of, segments;
     sqlite_statement ids_after, id_of, tagged_after;
     sqlite_statement snapshots_down, timers_until, timers_of, outbox_after;
+    sqlite_statement begin, end, snapshot_list, mark, mark_by_crc, marks_after;
   };
   struct walk;  // a replay under way
   struct tagged_event {
@@ -67,6 +74,7 @@ class sqlite_reader final : public read_backend {
   result<void> load_segments(std::uint32_t actor, std::uint64_t first, std::uint64_t end);
   result<std::uint64_t> segment_holding(std::uint32_t actor, std::uint64_t sequence);
   result<std::string> name_of(std::uint32_t actor);
+  result<loaded_snapshot> load_newest(const snapshot_criteria& which);
   result<std::vector<tagged_event>> find_tagged(const std::string& tag, std::uint64_t after,
                                                 std::size_t max);
   result<stored_event> load_tagged(const std::string& tag, const tagged_event& t);

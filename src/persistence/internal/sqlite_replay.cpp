@@ -83,9 +83,10 @@ result<replay_report> sqlite_reader::replay_actor(const replay_request& r, const
     stored = again->stored;
   }
   walk w{.request = r, .actor = found, .on_event = on_event, .tags = tags_, .report = {}};
-  w.report.highest_sequence = has_tail ? tail_.last : stored;
+  const std::uint64_t last_event = has_tail ? tail_.last : stored;
+  w.report.highest_sequence = found.revision > 0 ? found.revision : last_event;
   w.from = std::max<std::uint64_t>(r.from_sequence, 1);
-  w.last = std::min(r.to_sequence, w.report.highest_sequence);
+  w.last = std::min(r.to_sequence, last_event);
   if (w.from > w.last) return w.report;
   if (w.from <= stored) {
     if (auto ok = walk_segments(w, stored); !ok) return std::unexpected(std::move(ok.error()));
@@ -160,6 +161,7 @@ result<std::uint64_t> sqlite_reader::highest_sequence(const std::string& persist
   auto found = finder_.find(persistence_id);
   if (!found) return std::unexpected(at_place("\"" + persistence_id + "\"", found.error()));
   if (found->actor == 0) return 0;
+  if (found->revision > 0) return found->revision;
   if (const std::uint64_t last = landing_->last_of(found->actor); last > 0) return last;
   auto again = finder_.find(found->actor);
   if (!again) return std::unexpected(at_place("\"" + persistence_id + "\"", again.error()));

@@ -15,23 +15,22 @@ std::unexpected<error> mismatch(const std::string& what, std::string_view id) {
               what + " of \"" + std::string(id) + "\": the checksum does not match");
 }
 
-std::uint32_t snapshot_checksum(std::uint64_t sequence, std::int64_t written,
+}  // namespace
+
+std::uint32_t snapshot_checksum(std::uint64_t sequence, wall_time written,
                                 std::string_view manifest, std::uint32_t version,
                                 std::span<const std::byte> payload, std::uint32_t id_crc) noexcept {
   return row_checksum(id_crc)
       .number(sequence)
-      .number(static_cast<std::uint64_t>(written))
+      .number(static_cast<std::uint64_t>(count_of(written)))
       .text(manifest)
       .number(version)
       .bytes(payload)
       .value();
 }
 
-}  // namespace
-
-std::uint32_t checksum(const save_snapshot_request& r, wall_time written,
-                       std::uint32_t id_crc) noexcept {
-  return snapshot_checksum(r.sequence, count_of(written), r.manifest, r.version, r.payload, id_crc);
+std::uint32_t checksum(const mark_record& m, std::uint32_t id_crc) noexcept {
+  return row_checksum(id_crc).text(m.name).number(m.value).value();
 }
 
 std::uint32_t checksum(const timer_record& t, std::uint32_t id_crc) noexcept {
@@ -58,8 +57,8 @@ std::uint32_t checksum(const outbox_message& m, std::uint64_t position, std::uin
 }
 
 result<stored_snapshot> read_snapshot(sqlite_statement& row, std::string_view id) {
-  const auto crc = snapshot_checksum(row.natural(0), row.integer(1), row.text(2), row.natural32(3),
-                                     row.blob(4), crc32c(id));
+  const auto crc = snapshot_checksum(row.natural(0), time_of(row.integer(1)), row.text(2),
+                                     row.natural32(3), row.blob(4), crc32c(id));
   if (crc != row.natural32(5))
     return mismatch("the snapshot as of sequence " + std::to_string(row.natural(0)), id);
   return stored_snapshot{row.natural(0), time_of(row.integer(1)), std::string(row.text(2)),
@@ -75,6 +74,13 @@ result<timer_record> read_timer(sqlite_statement& row, std::string_view id) {
   if (checksum(t, crc32c(id)) != row.natural32(5))
     return mismatch("the timer \"" + t.id + "\"", id);
   return t;
+}
+
+result<mark_record> read_mark(sqlite_statement& row, std::string_view id) {
+  mark_record m{std::string(row.text(0)), row.natural(2)};
+  if (crc32c(m.name) != row.natural32(1) || checksum(m, crc32c(id)) != row.natural32(3))
+    return mismatch("the mark \"" + m.name + "\"", id);
+  return m;
 }
 
 result<outbox_entry> read_outbox(sqlite_statement& row, std::string_view id) {

@@ -38,6 +38,12 @@ CREATE INDEX timers_by_due ON timers(due, actor, id);
 CREATE TABLE outbox(position INTEGER PRIMARY KEY, actor INTEGER NOT NULL, sequence INTEGER NOT NULL,
   id TEXT NOT NULL, target TEXT NOT NULL, manifest TEXT NOT NULL, version INTEGER NOT NULL,
   payload BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;
+)sql",
+                                                                R"sql(
+ALTER TABLE actors ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE marks(actor INTEGER NOT NULL, name TEXT NOT NULL, name_crc INTEGER NOT NULL,
+  value INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(actor, name)) STRICT;
+CREATE INDEX marks_by_crc ON marks(actor, name_crc);
 )sql"};
 
 constexpr const char* write_state_sql =
@@ -51,7 +57,7 @@ result<std::int64_t> schema_checksum(sqlite_db& db) {
   auto rows = db.prepare(
       "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name IN ('meta', 'state',"
       " 'actors', 'actors_by_crc', 'log', 'segments', 'tagged', 'snapshots', 'timers',"
-      " 'timers_by_due', 'outbox')"
+      " 'timers_by_due', 'outbox', 'marks', 'marks_by_crc')"
       " ORDER BY name");
   if (!rows) return std::unexpected(std::move(rows.error()));
   row_checksum sum(0);
@@ -193,7 +199,7 @@ result<opened_store> open_store(const sqlite_journal_options& o, store_access ac
   if (access == store_access::inspect) flags = SQLITE_OPEN_READONLY;
   auto opened = sqlite_db::open(o.path, flags);
   if (!opened) return refuse(opened.error());
-  opened_store out{std::nullopt, std::move(*opened)};
+  opened_store out{std::nullopt, std::move(*opened), journal_schema_version};
   sqlite_db& db = *out.db;
   const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(o.busy_timeout);
   sqlite3_busy_timeout(db.raw(), static_cast<int>(wait.count()));
@@ -214,6 +220,7 @@ result<opened_store> open_store(const sqlite_journal_options& o, store_access ac
     if (auto ok = switch_to_wal(db); !ok) return refuse(ok.error());
   }
   if (auto ok = configure(db, o, access); !ok) return refuse(ok.error());
+  if (access == store_access::inspect) out.version = what->version;
   if (writes)
     if (auto ok = migrate(db, *what); !ok) return refuse(ok.error());
   return out;
@@ -256,11 +263,17 @@ row_checksum& row_checksum::bytes(std::span<const std::byte> b) noexcept {
 }
 
 std::uint32_t checksum(const actor_row& r) noexcept {
-  return row_checksum(r.id_crc).number(r.actor).number(r.epoch).number(r.stored).value();
+  auto sum = row_checksum(r.id_crc).number(r.actor).number(r.epoch).number(r.stored);
+  if (r.revision > 0) sum.number(r.revision);  // so that the rows of version 1 stay as they are
+  return sum.value();
 }
 
 result<actor_row> read_actor(sqlite_statement& row) {
-  const actor_row r{row.natural32(0), row.natural32(2), row.natural(3), row.natural(4)};
+  const actor_row r{.actor = row.natural32(0),
+                    .id_crc = row.natural32(2),
+                    .epoch = row.natural(3),
+                    .stored = row.natural(4),
+                    .revision = row.natural(6)};
   if (crc32c(row.text(1)) != r.id_crc || checksum(r) != row.natural32(5))
     return fail(errc::corrupt_record,
                 "actors(" + std::to_string(r.actor) + "): the checksum does not match");

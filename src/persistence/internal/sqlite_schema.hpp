@@ -18,7 +18,7 @@ namespace odeon::detail {
 inline constexpr std::int64_t journal_application_id = 0x4f444a4c;
 
 /// The version that this program writes; older ones are migrated when a journal is opened.
-inline constexpr std::int64_t journal_schema_version = 1;
+inline constexpr std::int64_t journal_schema_version = 2;
 
 enum class store_access : std::uint8_t {
   write,   ///< creates, migrates, writes
@@ -29,6 +29,7 @@ enum class store_access : std::uint8_t {
 struct opened_store {
   std::optional<owner_lock> owner;  ///< with `write`
   std::unique_ptr<sqlite_db> db;
+  std::int64_t version = journal_schema_version;  ///< with `inspect` perhaps an older one
 };
 
 /// A connection, with the file identified. `write` becomes its owner, creates an empty store in an
@@ -66,12 +67,15 @@ struct actor_row {
   std::uint32_t actor = 0;
   std::uint32_t id_crc = 0;
   std::uint64_t epoch = 0;
-  std::uint64_t stored = 0;  ///< the last sequence number in segments
+  std::uint64_t stored = 0;    ///< the last sequence number in segments
+  std::uint64_t revision = 0;  ///< of the newest state; 0: it keeps none
 };
 [[nodiscard]] std::uint32_t checksum(const actor_row& r) noexcept;
 
 /// The columns that `read_actor` reads, in its order.
-inline constexpr const char* actor_columns = "actor, id, id_crc, epoch, stored, crc";
+inline constexpr const char* actor_columns = "actor, id, id_crc, epoch, stored, crc, revision";
+/// The same of a file of version 1.
+inline constexpr const char* actor_columns_1 = "actor, id, id_crc, epoch, stored, crc, 0";
 
 /// The present row of a statement that selects `actor_columns`. The error names the row.
 [[nodiscard]] result<actor_row> read_actor(sqlite_statement& row);

@@ -12,9 +12,6 @@ namespace {
 
 constexpr std::size_t cached_writers_max = 500'000;  // then the cache starts anew
 constexpr std::size_t log_row_bytes = 256u << 10;  // a log row ends with the record that reaches it
-constexpr std::size_t trimmed_rows_min =
-    32;  // log rows deleted by each transaction, when there are
-constexpr std::uint32_t actors_max = 0xffff'ffff;
 
 std::unexpected<error> pass(error& e) { return std::unexpected(std::move(e)); }
 
@@ -86,7 +83,13 @@ result<sqlite_writer::writer_state*> sqlite_writer::find(const std::string& pers
   if (!row) return std::unexpected(at_place("\"" + persistence_id + "\"", row.error()));
   if (row->actor == 0) return nullptr;
   const landing::tail* tail = landing_->find(row->actor);
-  const writer_state known{row->actor, row->id_crc, row->epoch, tail ? tail->last : row->stored};
+  const writer_state known{.actor = row->actor,
+                           .id_crc = row->id_crc,
+                           .epoch = row->epoch,
+                           .sequence = row->revision > 0 ? row->revision
+                                       : tail            ? tail->last
+                                                         : row->stored,
+                           .keeps_states = row->revision > 0};
   return &cache_.emplace(persistence_id, known).first->second;
 }
 
@@ -114,18 +117,29 @@ result<void> sqlite_writer::apply(open_call& call, wall_time) {
     call.outcome = row->epoch;
     return {};
   }
-  if (state_.actor_next == actors_max) {
-    call.outcome =
-        fail(errc::limit_exceeded, db_->path() + ": holds as many persistence ids as it can");
-    return {};
+  auto added = add(id, 1);
+  if (!added) return pass(added.error());
+  if (*added == nullptr) {
+    call.outcome = std::unexpected(too_many_ids(db_->path()));
+  } else {
+    call.outcome = (*added)->epoch;
   }
-  const actor_row row{.actor = state_.actor_next++, .id_crc = crc32c(id), .epoch = 1, .stored = 0};
+  return {};
+}
+
+result<sqlite_writer::writer_state*> sqlite_writer::add(const std::string& id,
+                                                        std::uint64_t epoch) {
+  if (state_.actor_next == actors_max) return nullptr;
+  const actor_row row{.actor = state_.actor_next++, .id_crc = crc32c(id), .epoch = epoch};
   sql_.insert_actor.bind_all(row.actor, std::string_view(id), row.id_crc, row.epoch, row.stored,
                              checksum(row));
-  if (auto ok = sql_.insert_actor.run(); !ok) return ok;
-  cache_.emplace(id, writer_state{row.actor, row.id_crc, row.epoch, 0});
-  call.outcome = row.epoch;
-  return {};
+  if (auto ok = sql_.insert_actor.run(); !ok) return pass(ok.error());
+  const writer_state known{.actor = row.actor, .id_crc = row.id_crc, .epoch = epoch};
+  return &cache_.emplace(id, known).first->second;
+}
+
+error too_many_ids(const std::string& path) {
+  return {errc::limit_exceeded, path + ": holds as many persistence ids as it can"};
 }
 
 // Appends.
@@ -139,16 +153,34 @@ result<void> sqlite_writer::apply(append_call& call, wall_time now) {
     return {};
   }
   writer_state& who = **found;
+  const bool has_events = !who.keeps_states && who.sequence > 0;
+  if (who.keeps_states ? !r.events.empty() : r.state && has_events) {
+    call.outcome = std::unexpected(who.keeps_states ? keeps_states(r.persistence_id)
+                                                    : keeps_events(r.persistence_id));
+    return {};
+  }
   if (r.expected_sequence != who.sequence) {
     call.outcome =
         std::unexpected(not_the_last(r.persistence_id, r.expected_sequence, who.sequence));
     return {};
+  }
+  if (r.state) {
+    auto moved = write_revision(who);
+    if (!moved) return pass(moved.error());
+    if (!*moved) {
+      call.outcome =
+          fail(errc::corrupt_record, "\"" + r.persistence_id + "\": actors(" +
+                                         std::to_string(who.actor) + "): the row is not there");
+      return {};
+    }
+    if (auto ok = write_state(who, *r.state, now); !ok) return ok;
   }
   for (const auto& event : r.events)
     if (auto ok = write_event(who, event, now); !ok) return ok;
   for (const auto& message : r.outbox)
     if (auto ok = write_outbox(who, message); !ok) return ok;
   if (auto ok = write_timers(who, r); !ok) return ok;
+  if (auto ok = write_marks(who, r); !ok) return ok;
   call.outcome = append_ack{who.sequence, r.events.empty() ? 0 : state_.position_next - 1};
   return {};
 }
@@ -190,13 +222,16 @@ result<void> sqlite_writer::write_timers(const writer_state& who, const append_r
     sql_.cancel_timer.bind_all(who.actor, std::string_view(id));
     if (auto ok = sql_.cancel_timer.run(); !ok) return ok;
   }
-  for (const auto& t : r.set_timers) {
-    sql_.set_timer.bind_all(who.actor, std::string_view(t.id), count_of(t.due),
-                            std::string_view(t.manifest), t.version,
-                            std::span<const std::byte>(t.payload), checksum(t, who.id_crc));
-    if (auto ok = sql_.set_timer.run(); !ok) return ok;
-  }
+  for (const auto& t : r.set_timers)
+    if (auto ok = set_timer(who, t); !ok) return ok;
   return {};
+}
+
+result<void> sqlite_writer::set_timer(const writer_state& who, const timer_record& t) {
+  sql_.set_timer.bind_all(who.actor, std::string_view(t.id), count_of(t.due),
+                          std::string_view(t.manifest), t.version,
+                          std::span<const std::byte>(t.payload), checksum(t, who.id_crc));
+  return sql_.set_timer.run();
 }
 
 // Snapshots and the outbox.
@@ -210,20 +245,28 @@ result<void> sqlite_writer::apply(save_call& call, wall_time now) {
     return {};
   }
   const writer_state& who = **found;
+  if (who.keeps_states) {
+    call.outcome = std::unexpected(keeps_states(r.persistence_id));
+    return {};
+  }
   if (r.sequence > who.sequence) {
     call.outcome = std::unexpected(ahead_of_events(r.persistence_id, r.sequence, who.sequence));
     return {};
   }
-  sql_.save_snapshot.bind_all(who.actor, r.sequence, count_of(now), std::string_view(r.manifest),
-                              r.version, std::span<const std::byte>(r.payload),
-                              checksum(r, now, who.id_crc));
+  sql_.save_snapshot.bind_all(
+      who.actor, r.sequence, count_of(now), std::string_view(r.manifest), r.version,
+      std::span<const std::byte>(r.payload),
+      snapshot_checksum(r.sequence, now, r.manifest, r.version, r.payload, who.id_crc));
   if (auto ok = sql_.save_snapshot.run(); !ok) return ok;
-  if (r.keep > 0) {
-    sql_.retain_snapshots.bind_all(who.actor, r.keep);
-    if (auto ok = sql_.retain_snapshots.run(); !ok) return ok;
-  }
+  if (auto ok = retain(who, r.keep); !ok) return ok;
   call.outcome = {};
   return {};
+}
+
+result<void> sqlite_writer::retain(const writer_state& who, std::uint32_t keep) {
+  if (keep == 0) return {};
+  sql_.retain_snapshots.bind_all(who.actor, who.sequence, keep);
+  return sql_.retain_snapshots.run();
 }
 
 result<void> sqlite_writer::apply(delete_call& call, wall_time) {
@@ -232,7 +275,8 @@ result<void> sqlite_writer::apply(delete_call& call, wall_time) {
   call.outcome = 0;
   if (*found == nullptr) return {};
   // SQLite's integers are signed; no sequence number is larger than that.
-  const auto last = std::min<std::uint64_t>(call.request.max_sequence, INT64_MAX);
+  auto last = std::min<std::uint64_t>(call.request.max_sequence, INT64_MAX);
+  if ((*found)->keeps_states) last = std::min(last, (*found)->sequence - 1);
   const auto first = std::min<std::uint64_t>(call.request.min_sequence, INT64_MAX);
   sql_.delete_snapshots.bind_all((*found)->actor, first, last);
   if (auto ok = sql_.delete_snapshots.run(); !ok) return ok;
@@ -247,93 +291,6 @@ result<void> sqlite_writer::apply(acknowledge_call& call, wall_time) {
   }
   call.outcome = {};
   return {};
-}
-
-// The end of a transaction.
-
-std::size_t sqlite_writer::staged_bytes() const noexcept {
-  std::size_t sum = 0;
-  for (std::size_t k = 0; k < staged_rows_; ++k) sum += staged_[k].records.size();
-  return sum;
-}
-
-result<void> sqlite_writer::store_tails(const landing::plan& plan) {
-  for (const auto actor : plan.actors) {
-    const landing::tail& tail = *landing_->find(actor);
-    sql_.insert_segment.bind_all(actor, tail.first, tail.last,
-                                 std::span<const std::byte>(tail.records));
-    if (auto ok = sql_.insert_segment.run(); !ok) return ok;
-    auto row = finder_.find(actor);
-    if (!row) {
-      if (row.error() != errc::corrupt_record) return pass(row.error());
-      continue;  // the damaged row stays, and refuses the actor's recovery; the events are kept
-    }
-    row->stored = tail.last;
-    sql_.set_stored.bind_all(row->stored, checksum(*row), actor);
-    if (auto ok = sql_.set_stored.run(); !ok) return ok;
-  }
-  return {};
-}
-
-result<void> sqlite_writer::write_log(std::size_t& rows) {
-  for (; rows < staged_rows_; ++rows) {
-    const log_row& row = staged_[rows];
-    directory_.clear();
-    encode_directory(directory_, row.directory);
-    sql_.insert_log.bind_all(state_.log_next, std::span<const std::byte>(directory_),
-                             std::span<const std::byte>(row.records));
-    if (auto ok = sql_.insert_log.run(); !ok) return ok;
-    state_.log_next += 1;
-  }
-  return {};
-}
-
-result<void> sqlite_writer::finish_state(std::size_t new_log_rows) {
-  if (state_.log_first < log_safe_below_) {
-    const std::uint64_t quota = std::max(trimmed_rows_min, 2 * new_log_rows);
-    state_.log_first = std::min(log_safe_below_, state_.log_first + quota);
-    sql_.trim_log.bind_all(state_.log_first);
-    if (auto ok = sql_.trim_log.run(); !ok) return ok;
-  }
-  sql_.set_state.bind_all(state_.log_first, state_.log_next, state_.position_next,
-                          state_.outbox_next, state_.actor_next, checksum(state_));
-  return sql_.set_state.run();
-}
-
-void sqlite_writer::publish(const landing::plan& plan) {
-  committed_ = state_;
-  log_safe_below_ = landing_->stored(plan, staged_bytes(), state_.log_next);
-  additions_.clear();
-  for (std::size_t k = 0; k < staged_rows_; ++k) {
-    const log_row& row = staged_[k];
-    for (std::size_t e = 0; e < row.directory.size(); ++e) {
-      const std::size_t from = row.directory[e].offset;
-      const std::size_t to =
-          e + 1 < row.directory.size() ? row.directory[e + 1].offset : row.records.size();
-      additions_.push_back({row.directory[e].key.actor, row.directory[e].key.sequence,
-                            std::span(row.records).subspan(from, to - from)});
-    }
-  }
-  landing_->add(additions_, state_.position_next);
-}
-
-int sqlite_writer::checkpoint_step() const noexcept {
-  return static_cast<int>(std::max<std::size_t>(options_.checkpoint_bytes / 4096, 1));
-}
-
-void sqlite_writer::tend() {
-  if (wal_pages_ >= checkpoint_at_) checkpoint();
-}
-
-// Passive: never waits for readers. What a reader still needs stays for the next time; a checkpoint
-// that fails (a full disk) loses nothing either, for the write-ahead log has it all.
-void sqlite_writer::checkpoint() {
-  int all = 0;
-  int folded = -1;
-  sqlite3_wal_checkpoint_v2(db_->raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &all, &folded);
-  checkpoint_at_ = checkpoint_step();
-  if (folded != all) checkpoint_at_ = wal_pages_ + checkpoint_step() / 4 + 1;
-  wal_pages_ = 0;
 }
 
 }  // namespace odeon::detail

@@ -27,6 +27,9 @@
 
 namespace odeon::detail {
 
+inline constexpr std::uint32_t actors_max = 0xffff'ffff;
+[[nodiscard]] error too_many_ids(const std::string& path);
+
 class sqlite_writer final : public write_backend {
  public:
   [[nodiscard]] static result<std::unique_ptr<sqlite_writer>> open(
@@ -42,13 +45,16 @@ class sqlite_writer final : public write_backend {
     sqlite_statement insert_actor, set_epoch, set_stored;
     sqlite_statement insert_log, trim_log, insert_segment, set_state;
     sqlite_statement insert_tagged, insert_outbox, delete_outbox, set_timer, cancel_timer;
-    sqlite_statement save_snapshot, delete_snapshots, retain_snapshots;
+    sqlite_statement timer_now, cancel_timer_due, set_timer_due;
+    sqlite_statement save_snapshot, delete_snapshots, retain_snapshots, set_revision;
+    sqlite_statement set_mark, delete_mark;
   };
   struct writer_state {
     std::uint32_t actor = 0;
     std::uint32_t id_crc = 0;
     std::uint64_t epoch = 0;
     std::uint64_t sequence = 0;  // the last one, with what the present batch has added
+    bool keeps_states = false;   // then `sequence` is a revision
   };
   struct log_row {
     std::vector<std::byte> records;
@@ -79,9 +85,17 @@ class sqlite_writer final : public write_backend {
   result<void> apply(save_call& call, wall_time now);
   result<void> apply(delete_call& call, wall_time now);
   result<void> apply(acknowledge_call& call, wall_time now);
+  result<void> apply(change_call& call, wall_time now);
   result<void> write_event(writer_state& who, const event_record& event, wall_time now);
   result<void> write_outbox(const writer_state& who, const outbox_message& message);
   result<void> write_timers(const writer_state& who, const append_request& request);
+  result<void> write_marks(const writer_state& who, const append_request& request);
+  result<bool> write_revision(writer_state& who);
+  result<void> write_state(const writer_state& who, const state_record& state, wall_time now);
+  result<void> retain(const writer_state& who, std::uint32_t keep);
+  result<void> check_timers(const std::vector<timer_change>& changes);
+  result<bool> change_timer(const timer_change& change);
+  result<void> set_timer(const writer_state& who, const timer_record& timer);
   result<void> store_tails(const landing::plan& plan);
   result<void> write_log(std::size_t& rows);
   result<void> finish_state(std::size_t new_log_rows);
@@ -92,6 +106,9 @@ class sqlite_writer final : public write_backend {
   /// batch.
   result<writer_state*> find(const std::string& persistence_id);
   result<writer_state*> writer_of(const std::string& persistence_id, std::uint64_t epoch);
+
+  /// Makes an unknown id known. Null: there are as many as there can be.
+  result<writer_state*> add(const std::string& persistence_id, std::uint64_t epoch);
 
   const sqlite_journal_options options_;
   owner_lock owner_;

@@ -50,14 +50,26 @@ result<void> sqlite_writer::prepare() {
        "INSERT OR REPLACE INTO timers(actor, id, due, manifest, version, payload, crc)"
        " VALUES (?, ?, ?, ?, ?, ?, ?)"},
       {&sql_.cancel_timer, "DELETE FROM timers WHERE actor = ? AND id = ?"},
+      {&sql_.timer_now,
+       "SELECT id, due, manifest, version, payload, crc FROM timers WHERE actor = ? AND id = ?"},
+      {&sql_.cancel_timer_due, "DELETE FROM timers WHERE actor = ? AND id = ? AND due = ?"},
+      {&sql_.set_timer_due,
+       "UPDATE timers SET due = ?, manifest = ?, version = ?, payload = ?, crc = ?"
+       " WHERE actor = ? AND id = ? AND due = ?"},
+      {&sql_.set_revision, "UPDATE actors SET revision = ?, crc = ? WHERE actor = ?"},
+      {&sql_.set_mark,
+       "INSERT OR REPLACE INTO marks(actor, name, name_crc, value, crc) VALUES (?, ?, ?, ?, ?)"},
+      {&sql_.delete_mark, "DELETE FROM marks WHERE actor = ? AND name = ?"},
       {&sql_.save_snapshot,
        "INSERT OR REPLACE INTO snapshots(actor, sequence, written, manifest, version, payload, crc)"
        " VALUES (?, ?, ?, ?, ?, ?, ?)"},
       {&sql_.delete_snapshots,
        "DELETE FROM snapshots WHERE actor = ? AND sequence BETWEEN ? AND ?"},
       {&sql_.retain_snapshots,
-       "DELETE FROM snapshots WHERE actor = ?1 AND sequence NOT IN (SELECT sequence FROM snapshots"
-       " WHERE actor = ?1 ORDER BY sequence DESC LIMIT ?2)"},
+       // None is beyond the last event or revision, but by damage: it must not count as the newest.
+       "DELETE FROM snapshots WHERE actor = ?1 AND (sequence > ?2 OR sequence NOT IN (SELECT"
+       " sequence FROM snapshots WHERE actor = ?1 AND sequence <= ?2"
+       " ORDER BY sequence DESC LIMIT ?3))"},
   };
   for (const auto& [statement, sql] : all) {
     auto prepared = db_->prepare(sql);
