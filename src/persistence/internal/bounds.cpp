@@ -1,8 +1,8 @@
-#include "persistence/internal/backend.hpp"
+#include <odeon/persistence/backend.hpp>
 
 #include <string_view>
 
-namespace odeon::detail {
+namespace odeon::store {
 
 namespace {
 
@@ -224,4 +224,4 @@ stored_event to_stored(std::string persistence_id, const event_view& v) {
                     .tags = {v.tags.begin(), v.tags.end()}}};
 }
 
-}  // namespace odeon::detail
+}  // namespace odeon::store
