@@ -9,15 +9,14 @@ namespace odeon::wire {
 
 namespace {
 
-constexpr std::uint32_t deepest = 512;  // a level costs about a kilobyte of stack
-
 struct format_name {
   format value;
   std::string_view name;
 };
-constexpr std::array format_names = {format_name{format::msgpack, "msgpack"},
-                                     format_name{format::compact, "compact"},
-                                     format_name{format::json, "json"}};
+constexpr std::array format_names = {
+    format_name{format::msgpack, "msgpack"}, format_name{format::compact, "compact"},
+    format_name{format::json, "json"}, format_name{format::cbor, "cbor"},
+    format_name{format::raw, "raw"}};
 
 error unknown_format(format f) {
   return {errc::no_codec, "there is no codec for format " + std::to_string(static_cast<int>(f))};
@@ -51,6 +50,8 @@ result<void> write(buffer& out, const schema& s, const void* value, format f, co
       done = internal::write_msgpack(out, s, value, f == format::msgpack, c, why);
       break;
     case format::json: done = internal::write_json(out, s, value, c, why); break;
+    case format::cbor: done = internal::write_cbor(out, s, value, c, why); break;
+    case format::raw: done = internal::write_raw(out, s, value, c, why); break;
     default: return std::unexpected(unknown_format(f));
   }
   if (done) return {};
@@ -66,13 +67,15 @@ result<void> read(void* value, const schema& s, std::span<const std::byte> in, f
                                           std::to_string(bounds.max_bytes));
   }
   limits kept = bounds;
-  kept.max_depth = std::min(kept.max_depth, deepest);
+  kept.max_depth = std::min(kept.max_depth, internal::deepest);
   internal::failure why;
   bool done = false;
   switch (f) {
     case format::msgpack:
     case format::compact: done = internal::read_msgpack(value, s, in, kept, c, why); break;
     case format::json: done = internal::read_json(value, s, in, kept, c, why); break;
+    case format::cbor: done = internal::read_cbor(value, s, in, kept, c, why); break;
+    case format::raw: done = internal::read_raw(value, s, in, kept, c, why); break;
     default: return std::unexpected(unknown_format(f));
   }
   if (done) return {};

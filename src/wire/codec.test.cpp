@@ -115,7 +115,7 @@ TEST_CASE("bytes of the present version are read as they are") {
 }
 
 TEST_CASE("bytes of an older version go through every upcast in between") {
-  for (format f : {format::msgpack, format::compact, format::json}) {
+  for (format f : {format::msgpack, format::compact, format::json, format::cbor}) {
     const auto first = wire::encode(shop::price_v1{250}, f);
     CHECK(*wire::decode_version<shop::price>(1, first, f) == shop::price{"EUR", 2.5});
     const auto second = wire::encode(shop::price_v2{7.5}, f);
@@ -163,7 +163,7 @@ TEST_CASE("a type with a codec travels as its wire type, wherever it stands") {
                         shop::colour_code(6)};
   CHECK(sample::to_json(p) == R"({"what":"door","with":["#1","#2"],"stock":{"#3":4},"last":"#5",)"
                               R"("either":{"shop::colour_code":"#6"}})");
-  for (format f : {format::msgpack, format::compact, format::json}) {
+  for (format f : {format::msgpack, format::compact, format::json, format::cbor}) {
     auto back = wire::decode<shop::painted>(wire::encode(p, f), f);
     REQUIRE(back.has_value());
     CHECK(back->with == p.with);
@@ -224,6 +224,9 @@ TEST_CASE("formats have names and numbers that stay") {
   CHECK(static_cast<int>(format::msgpack) == 1);
   CHECK(static_cast<int>(format::compact) == 2);
   CHECK(static_cast<int>(format::json) == 3);
+  CHECK(static_cast<int>(format::cbor) == 4);
+  CHECK(static_cast<int>(format::raw) == 5);
+  for (format f : {format::cbor, format::raw}) CHECK(wire::format_named(wire::to_string(f)) == f);
 }
 
 TEST_CASE("a format that does not exist is refused both ways") {

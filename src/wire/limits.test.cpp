@@ -61,7 +61,7 @@ TEST_CASE("a value nested too deeply is refused when written") {
   node root;
   node* last = &root;
   for (int i = 0; i < 200; ++i) last = (last->next = std::make_unique<node>()).get();
-  for (format f : {format::msgpack, format::compact, format::json}) {
+  for (format f : {format::msgpack, format::compact, format::json, format::cbor}) {
     wire::buffer out;
     out.append("before");
     auto written = wire::try_encode_to(out, root, f);

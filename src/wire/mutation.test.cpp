@@ -31,10 +31,10 @@ class dice {
   std::uint64_t state_;
 };
 
-constexpr unsigned char telling[] = {0x00, 0x7f, 0x80, 0x90, 0xa0, 0xc0, 0xc1, 0xc4, 0xc6,
-                                     0xc9, 0xca, 0xcb, 0xcf, 0xd3, 0xd8, 0xd9, 0xdb, 0xdc,
-                                     0xdd, 0xde, 0xdf, 0xff, '"',  '\\', '{',  '}',  '[',
-                                     ']',  ',',  ':',  '-',  'e',  '0'};
+constexpr unsigned char telling[] = {0x1f, 0x5f, 0x9f, 0xbf, 0xc2, 0xf7, 0xf9, 0x00, 0x7f, 0x80,
+                                     0x90, 0xa0, 0xc0, 0xc1, 0xc4, 0xc6, 0xc9, 0xca, 0xcb, 0xcf,
+                                     0xd3, 0xd8, 0xd9, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0xff, '"',
+                                     '\\', '{',  '}',  '[',  ']',  ',',  ':',  '-',  'e',  '0'};
 
 void damage(wire::bytes& b, dice& roll) {
   const std::size_t at = roll.below(b.size() + 1);
@@ -95,25 +95,26 @@ void attack(format f, int rounds, tally& seen) {
       REQUIRE(wire::encode(*twice, f) == again);
     } else {
       ++seen.errors;
-      REQUIRE(may_be_told(read.error().code()));
-      REQUIRE_FALSE(read.error().text().empty());
+      if (!may_be_told(read.error().code()) || read.error().text().empty()) {
+        FAIL(read.error().to_string());
+      }
     }
   }
 }
 
-TEST_CASE("tens of thousands of damaged inputs end in a value or an error, in every format") {
-  for (format f : {format::msgpack, format::compact, format::json}) {
+TEST_CASE("ten thousand damaged inputs end in a value or an error, in every format") {
+  for (format f : {format::msgpack, format::compact, format::json, format::cbor}) {
     CAPTURE(to_string(f));
     tally seen;
-    attack(f, 12'000, seen);
+    attack(f, 3'000, seen);
     // The damage is neither harmless nor total, or this test would say nothing.
-    CHECK(seen.values > 200);
-    CHECK(seen.errors > 2'000);
+    CHECK(seen.values > 50);
+    CHECK(seen.errors > 500);
   }
 }
 
 TEST_CASE("every byte of a message may have any value: a hundred thousand inputs in all") {
-  for (format f : {format::msgpack, format::compact, format::json}) {
+  for (format f : {format::msgpack, format::compact, format::json, format::cbor}) {
     const wire::bytes good = wire::encode(order{.id = "o", .note = "n", .lines = {{"s", 300}}}, f);
     int refused = 0;
     for (std::size_t at = 0; at < good.size(); ++at) {
@@ -123,7 +124,7 @@ TEST_CASE("every byte of a message may have any value: a hundred thousand inputs
         auto read = wire::decode<order>(bad, f);
         if (!read) {
           ++refused;
-          REQUIRE(may_be_told(read.error().code()));
+          if (!may_be_told(read.error().code())) FAIL(read.error().to_string());
         }
       }
     }
@@ -136,7 +137,7 @@ TEST_CASE("noise is refused or read, as any type") {
   for (int i = 0; i < 3'000; ++i) {
     wire::bytes noise(roll.below(64));
     for (std::byte& b : noise) b = static_cast<std::byte>(roll());
-    for (format f : {format::msgpack, format::json}) {
+    for (format f : {format::msgpack, format::json, format::cbor}) {
       (void)wire::decode<everything>(noise, f);
       (void)wire::decode<std::vector<order>>(noise, f);
       (void)wire::decode<std::map<std::string, std::vector<std::uint64_t>>>(noise, f);

@@ -99,7 +99,7 @@ TEST_CASE("a value becomes tagged bytes and an erased value again") {
   wire::registry r;
   r.add<sample::order>();
   const sample::order o{.id = "o-1", .lines = {{"a", 2}}};
-  for (format f : {format::msgpack, format::compact, format::json}) {
+  for (format f : {format::msgpack, format::compact, format::json, format::cbor}) {
     auto t = r.encode(o, f);
     REQUIRE(t.has_value());
     CHECK(t->manifest == "sample::order");

@@ -20,7 +20,7 @@ T again(const T& value, format f = format::msgpack) {
 }
 
 TEST_CASE("an error keeps its code and its text, and a code alone stays a code alone") {
-  for (format f : {format::msgpack, format::compact, format::json}) {
+  for (format f : {format::msgpack, format::compact, format::json, format::cbor}) {
     CHECK(again(odeon::error(errc::fenced, "epoch 7"), f) == odeon::error(errc::fenced, "epoch 7"));
     CHECK(again(odeon::error(errc::ask_timeout), f) == odeon::error(errc::ask_timeout));
     CHECK(again(std::vector{odeon::error(errc::refused)}, f).size() == 1);

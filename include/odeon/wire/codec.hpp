@@ -14,9 +14,9 @@
 
 /// @file Values to bytes and back.
 ///
-///     odeon::wire::bytes b = odeon::wire::encode(deposit{"a-1", 100});               //
-///     MessagePack odeon::result<deposit> d = odeon::wire::decode<deposit>(b); std::string_view
-///     text = as_text(odeon::wire::encode(d, format::json));
+///     odeon::wire::bytes b = odeon::wire::encode(deposit{"a-1", 100});
+///     odeon::result<deposit> d = odeon::wire::decode<deposit>(b);
+///     odeon::wire::bytes text = odeon::wire::encode(*d, odeon::wire::format::json);
 ///
 /// `docs/reference/wire-format.md` says which bytes stand for which value, so that other languages
 /// can read them. Everything here may be called from any thread. Decoding never trusts its input:
@@ -30,9 +30,11 @@ enum class format : std::uint8_t {
   msgpack = 1,  ///< MessagePack, fields by name: may be reordered, added, dropped
   compact = 2,  ///< MessagePack, fields by position: smaller, fields may only be added at the end
   json = 3,     ///< JSON, fields by name
+  cbor = 4,     ///< CBOR, fields by name
+  raw = 5,      ///< the bytes themselves, of a type whose only content is bytes
 };
 
-/// "msgpack", "compact", "json"; "unknown" for another value.
+/// "msgpack", "compact", "json", "cbor", "raw"; "unknown" for another value.
 [[nodiscard]] std::string_view to_string(format f) noexcept;
 
 /// The format of that name, or nothing.
@@ -104,7 +106,8 @@ result<T> blank_result() {
 
 /// Appends `value` to `out`. Fails, leaving `out` as it was, when the value is deeper than
 /// `limits::max_depth`, holds a string that is not UTF-8 or one of 4 GiB, a valueless variant, or
-/// when a `codec<T>` refuses.
+/// when a `codec<T>` refuses. `format::raw` takes only types whose whole content is bytes
+/// (`errc::no_codec` for others, `invalid_argument` for a null pointer to bytes).
 template <class T>
 [[nodiscard]] result<void> try_encode_to(buffer& out, const T& value, format f = format::msgpack,
                                          const context& c = {}) {

@@ -16,14 +16,19 @@
 
 namespace odeon::wire::internal {
 
-/// Walks a schema and fills a value from a reader. `Reader` has the form of the input and has:
-///   peek(), offset() of the next value, mismatch("an integer") which records the error
-///   nil(): takes a nil if one is next
-///   boolean(bool&), number(integer&), real(double&), real(float&), text(string_view&): take one,
-///   or fail blob_size(n&) then blob_copy(to): take one run of bytes, or fail name(string_view&):
-///   takes a text if one is next, and need not check its encoding enter_array(n&), enter_map(n&),
-///   leave(): take a header, having checked that n can be there and is allowed skip(): takes one
-///   value of any kind charge(bytes): counts memory that is about to be made
+/// Walks a schema and fills a value from a reader. `Reader` says in `text_form` whether keys and
+/// enums are text, and has, where a bool is false when the input is refused:
+///
+/// - peek(), offset() of the next value, mismatch("an integer") which records the error
+/// - nil(): takes a nil if one is next
+/// - boolean(bool&), number(integer&), real(double&), real(float&), text(string_view&): take one
+/// - blob_size(n&) then blob_copy(to): take one run of bytes
+/// - name(string_view&): takes a text if one is next, and need not check its encoding
+/// - enter_array(n&), enter_map(n&), leave(): take a header, having checked that n items can be
+///   there and are allowed
+/// - skip(): takes one value of any kind
+/// - charge(bytes): counts memory that is about to be made
+/// - nanoseconds(integer&, is_point), where the format has times of its own
 template <class Reader>
 class decoder {
  public:
@@ -374,8 +379,8 @@ class decoder {
       const std::size_t offset = in_.offset();
       std::string_view name;
       if (!in_.name(name)) {
-        if (!in_.skip() || !in_.skip())
-          return false;  // a key of another kind is a field we do not know
+        // A key of another kind is a field we do not know.
+        if (why_.is_set() || !in_.skip() || !in_.skip()) return false;
         continue;
       }
       std::size_t i = likely;
@@ -415,7 +420,11 @@ class decoder {
   bool time(const time_schema& s, void* p) {
     const std::size_t offset = in_.offset();
     integer v;
-    if (!in_.number(v)) return false;
+    if constexpr (requires { in_.nanoseconds(v, true); }) {
+      if (!in_.nanoseconds(v, s.kind == kind::time_point)) return false;
+    } else {
+      if (!in_.number(v)) return false;
+    }
     const bool fits = v.negative || v.bits <= std::numeric_limits<std::int64_t>::max();
     if (fits && s.set(p, v.as_signed())) return true;
     return refuse(offset, text_of(v) + " ns is no value of " + std::string(s.name));

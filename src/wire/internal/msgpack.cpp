@@ -3,7 +3,6 @@
 #include "wire/internal/entry.hpp"
 #include "wire/internal/text.hpp"
 
-#include <cmath>
 #include <limits>
 
 namespace odeon::wire::internal {
@@ -94,19 +93,13 @@ token msgpack_reader::peek() const noexcept {
   }
 }
 
-bool msgpack_reader::truncated() {
-  return why_.set(errc::truncated, "the bytes end within a value", offset());
-}
-
 bool msgpack_reader::mismatch(std::string_view wanted) {
   if (at_ == end_) return truncated();
   const token found = peek();
   if (found == token::none) {
     return why_.set(errc::bad_encoding, "the byte 0xc1, which MessagePack does not use", offset());
   }
-  return why_.set(errc::wrong_type,
-                  "expected " + std::string(wanted) + ", found " + std::string(describe(found)),
-                  offset());
+  return refuse_type(wanted, describe(found));
 }
 
 bool msgpack_reader::boolean(bool& v) {
@@ -171,12 +164,7 @@ bool msgpack_reader::real(float& v) {
     return true;
   }
   double wide = 0;
-  if (!real(wide)) return false;
-  if (std::isfinite(wide) && std::fabs(wide) > double{std::numeric_limits<float>::max()}) {
-    return why_.set(errc::wrong_type, "the number does not fit a float", offset);
-  }
-  v = static_cast<float>(wide);
-  return true;
+  return real(wide) && narrow(wide, v, offset);
 }
 
 bool msgpack_reader::length(std::uint8_t width, std::size_t& n) {
@@ -200,18 +188,7 @@ bool msgpack_reader::length(std::uint8_t width, std::size_t& n) {
 bool msgpack_reader::run(std::uint8_t width, std::size_t& n) {
   const std::size_t start = offset();
   if (!length(width, n)) return false;
-  if (n > left()) {
-    return why_.set(
-        errc::truncated,
-        std::to_string(n) + " bytes are announced, " + std::to_string(left()) + " are left", start);
-  }
-  if (n > bounds_.max_string) {
-    return why_.set(errc::limit_exceeded,
-                    std::to_string(n) + " bytes are more than the allowed " +
-                        std::to_string(bounds_.max_string),
-                    start);
-  }
-  return true;
+  return check_run(start, n);
 }
 
 bool msgpack_reader::text(std::string_view& v) {
@@ -245,24 +222,6 @@ bool msgpack_reader::blob_size(std::size_t& n) {
 bool msgpack_reader::blob_copy(std::byte* to) {
   if (blob_ != 0) std::memcpy(to, at_, blob_);
   at_ += blob_;
-  return true;
-}
-
-bool msgpack_reader::enter(std::size_t start, std::size_t items, std::size_t values_each) {
-  // Each value takes a byte at least, so a count that the rest cannot hold is refused before
-  // anything is made.
-  if (items > left() / values_each) {
-    return why_.set(errc::truncated,
-                    std::to_string(items) + " items are announced, " + std::to_string(left()) +
-                        " bytes are left",
-                    start);
-  }
-  if (items > items_left_) return why_.set(errc::limit_exceeded, "more items than allowed", start);
-  if (depth_ >= bounds_.max_depth) {
-    return why_.set(errc::limit_exceeded, "nested more deeply than allowed", start);
-  }
-  items_left_ -= items;
-  ++depth_;
   return true;
 }
 
@@ -336,11 +295,6 @@ bool msgpack_reader::skip() {
     case token::none: break;
   }
   return mismatch("a value");
-}
-
-bool msgpack_reader::finish() {
-  return at_ == end_ ||
-         why_.set(errc::bad_encoding, std::to_string(left()) + " bytes follow the value", offset());
 }
 
 // --- both --------------------------------------------------------------------------------------

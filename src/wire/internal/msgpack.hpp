@@ -1,5 +1,6 @@
 #pragma once
 
+#include "wire/internal/binary_reader.hpp"
 #include "wire/internal/decoder.hpp"
 #include <odeon/wire/bytes.hpp>
 #include <odeon/wire/codec.hpp>
@@ -86,22 +87,12 @@ class msgpack_writer {
 };
 
 /// Reads MessagePack from bytes that nobody vouches for. See `decoder` for what the members mean.
-class msgpack_reader {
+class msgpack_reader : public binary_reader {
  public:
   static constexpr bool text_form = false;
 
-  msgpack_reader(std::span<const std::byte> in, const limits& bounds, failure& why) noexcept
-      : begin_(reinterpret_cast<const std::uint8_t*>(in.data())),
-        at_(begin_),
-        end_(begin_ + in.size()),
-        bounds_(bounds),
-        items_left_(bounds.max_items),
-        memory_{bounds.max_memory},
-        why_(why) {}
+  using binary_reader::binary_reader;
 
-  [[nodiscard]] std::size_t offset() const noexcept {
-    return static_cast<std::size_t>(at_ - begin_);
-  }
   [[nodiscard]] token peek() const noexcept;
   bool mismatch(std::string_view wanted);
 
@@ -144,28 +135,7 @@ class msgpack_reader {
   void leave() noexcept { --depth_; }
   bool skip();
 
-  bool charge(std::size_t count, std::size_t size = 1) {
-    return memory_.take(count, size) ||
-           why_.set(errc::limit_exceeded, "the values need more than the allowed memory", offset());
-  }
-
-  /// Nothing may follow the outermost value.
-  bool finish();
-
  private:
-  [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
-  bool truncated();
-  bool enter(std::size_t start, std::size_t items, std::size_t values_each);
-
-  template <class U>
-  bool get(U& v) {
-    if (left() < 1 + sizeof(U)) return truncated();
-    std::memcpy(&v, at_ + 1, sizeof(U));
-    v = std::byteswap(v);
-    at_ += 1 + sizeof(U);
-    return true;
-  }
-
   bool wide_number(integer& v);
   bool long_name(std::string_view& v);
   bool enter_long_map(std::size_t& n);
@@ -173,15 +143,7 @@ class msgpack_reader {
   bool run(std::uint8_t width, std::size_t& n);
   bool skip_ext(std::size_t header, std::size_t body);
 
-  const std::uint8_t* begin_;
-  const std::uint8_t* at_;
-  const std::uint8_t* end_;
-  const limits& bounds_;
-  std::size_t items_left_;
-  budget memory_;
-  std::uint32_t depth_ = 0;
   std::size_t blob_ = 0;
-  failure& why_;
 };
 
 }  // namespace odeon::wire::internal
