@@ -158,6 +158,13 @@ TEST_CASE("a tagged value of another type is refused with both manifests") {
         "wrong_type: the value is a \"stock.counted\", not a \"sample::line\"");
 }
 
+TEST_CASE("a value that cannot be written is refused as a tagged one too, without an exception") {
+  CHECK(*wire::try_encode_tagged(stock::counted{1}) == wire::encode_tagged(stock::counted{1}));
+  auto bad = wire::try_encode_tagged(sample::line{"\xff", 1}, format::json);
+  REQUIRE_FALSE(bad.has_value());
+  CHECK(bad.error() == errc::bad_encoding);
+}
+
 TEST_CASE("a tagged value is itself a value that travels") {
   const auto t = wire::encode_tagged(stock::counted{1}, format::json);
   CHECK(*wire::decode<wire::tagged>(wire::encode(t)) == t);

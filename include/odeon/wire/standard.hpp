@@ -41,4 +41,18 @@ struct codec<std::chrono::duration<R, P>> {
   }
 };
 
+/// A time point with a floating representation travels as seconds since its clock's epoch.
+template <class C, std::floating_point R, class P>
+struct codec<std::chrono::time_point<C, std::chrono::duration<R, P>>> {
+  using duration = std::chrono::duration<R, P>;
+  using wire_type = double;
+
+  static double to_wire(std::chrono::time_point<C, duration> t) {
+    return codec<duration>::to_wire(t.time_since_epoch());
+  }
+  static std::chrono::time_point<C, duration> from_wire(double s) {
+    return std::chrono::time_point<C, duration>(codec<duration>::from_wire(s));
+  }
+};
+
 }  // namespace odeon::wire

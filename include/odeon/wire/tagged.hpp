@@ -43,9 +43,9 @@ namespace detail {
 template <class T>
 [[nodiscard]] result<tagged> try_encode_tagged(const T& value, format f = format::msgpack,
                                                const context& c = {}) {
-  return try_encode(value, f, c).transform([f](bytes&& made) {
-    return tagged{std::string(manifest<T>), version<T>, f, std::move(made)};
-  });
+  auto made = try_encode(value, f, c);
+  if (!made) return std::unexpected(std::move(made).error());
+  return tagged{std::string(manifest<T>), version<T>, f, *std::move(made)};
 }
 
 /// The same, throwing `actor_error`.
