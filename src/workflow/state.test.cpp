@@ -1,3 +1,5 @@
+#include <odeon/persistence/journal.hpp>
+#include <odeon/persistence/memory_journal.hpp>
 #include <odeon/runtime/simulated.hpp>
 #include <odeon/workflow/state.hpp>
 
@@ -282,4 +284,38 @@ TEST_CASE("a commit that the disk refuses leaves the state and the file as they 
   std::filesystem::remove(path + ".new");
   (*s)->put("n", 3).get();
   CHECK((*s)->get<int>("n") == 3);
+}
+
+TEST_CASE("a state in a journal is there for the next one, through snapshots and fencing") {
+  simulated_runtime rt;
+  auto disk = std::make_shared<memory_store>();
+  constexpr int commits = 600;  // more than two snapshots
+  {
+    std::shared_ptr<journal> j = make_memory_journal(rt, disk);
+    auto s = open_journal_state(rt, j, "shop");
+    REQUIRE(s.has_value());
+    for (int i = 1; i <= commits; ++i) {
+      auto t = (*s)->begin();
+      t.put("n", i);
+      if (i % 2 == 0) t.erase("odd");
+      if (i % 2 == 1) t.put("odd", i);
+      t.commit().get();
+    }
+    auto second = open_journal_state(rt, j, "shop");
+    REQUIRE(second.has_value());
+    CHECK((*second)->get<int>("n") == commits);
+    auto late = (*s)->put("n", 0).as_result().get();
+    REQUIRE_FALSE(late.has_value());
+    CHECK(late.error() == errc::fenced);
+    CHECK((*second)->get<int>("n") == commits);
+    CHECK(open_journal_state(rt, j, "other").value()->keys().empty());
+  }
+  std::shared_ptr<journal> j = make_memory_journal(rt, disk);
+  auto again = open_journal_state(rt, j, "shop");
+  REQUIRE(again.has_value());
+  CHECK((*again)->get<int>("n") == commits);
+  CHECK((*again)->keys() == std::vector<std::string>{"n"});
+  const auto older = open_journal_state(rt, j, "shop", {.schema_version = 2});
+  REQUIRE_FALSE(older.has_value());
+  CHECK(older.error() == errc::version_conflict);
 }

@@ -1,13 +1,10 @@
 #pragma once
 
-#include <odeon/core/actor.hpp>
-#include <odeon/core/actor_system.hpp>
-#include <odeon/persistence/effect.hpp>
-#include <odeon/persistence/journal.hpp>
+#include <odeon/persistence/detail/durable_base.hpp>
+#include <odeon/persistence/install.hpp>
 #include <odeon/wire/codec.hpp>
 #include <odeon/wire/manifest.hpp>
 
-#include <any>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,16 +13,17 @@
 
 /// @file Event-sourced actors: the state is what the events made of it.
 ///
-///     class account : public odeon::event_sourced<account_state, odeon::events<deposited,
-///     withdrawn>,
-///                                                 deposit, withdraw, get_balance> {
+///     using account_events = odeon::events<deposited, withdrawn>;
+///     class account
+///         : public odeon::event_sourced<account_state, account_events, deposit, withdraw> {
 ///      public:
-///       explicit account(std::string id) : event_sourced(std::move(id), {.snapshot_every = 1000})
-///       {} effect on(deposit m)   { return persist(deposited{m.amount}).then_reply(done{}); }
-///       effect on(withdraw m)  { return m.amount > state().balance ? reply(errc::refused)
-///                                                                  : persist(withdrawn{m.amount});
-///                                                                  }
-///       long   on(get_balance) { return state().balance; }
+///       explicit account(std::string id)
+///           : event_sourced(std::move(id), {.snapshot_every = 1000}) {}
+///       effect on(deposit m) { return persist(deposited{m.amount}).then_reply(done{}); }
+///       effect on(withdraw m) {
+///         if (m.amount > state().balance) return reply(errc::refused);
+///         return persist(withdrawn{m.amount});
+///       }
 ///       static void apply(account_state& s, const deposited& e) { s.balance += e.amount; }
 ///       static void apply(account_state& s, const withdrawn& e) { s.balance -= e.amount; }
 ///     };
@@ -39,56 +37,13 @@
 
 namespace odeon {
 
-/// Actors of one system that recover at the same time; the others wait.
-inline constexpr std::size_t recovery_permits = 50;
-
 struct event_sourced_options {
   std::uint64_t snapshot_every = 0;    ///< events between snapshots; 0: only on demand
   std::uint32_t keep_snapshots = 2;    ///< older ones are deleted; 0: all stay
   std::vector<std::string> tags = {};  ///< of every event, for `journal::by_tag`
 };
 
-namespace persistence {
-
-/// Gives a system the journal of its event-sourced actors. Once a system, before the first of them
-/// is spawned. The system shares it and closes it after its last actor has ended.
-void install(actor_system& system, std::shared_ptr<journal> store);
-
-/// The installed one; null without.
-[[nodiscard]] std::shared_ptr<journal> installed(const actor_system& system);
-
-}  // namespace persistence
-
 namespace detail {
-
-/// The part of an event-sourced actor that does not depend on its types.
-class event_sourced_core {
- public:
-  event_sourced_core(context& ctx, std::string id, event_sourced_options options);
-
-  /// Takes a permit, opens the writer, reads. The visitors run on a thread of the journal, while
-  /// the actor is suspended.
-  task<void> recover(std::move_only_function<result<void>(const stored_snapshot&)> on_snapshot,
-                     journal::event_visitor on_event);
-  /// Commits, and counts. Throws `actor_error`.
-  task<void> commit(std::vector<event_record> events);
-  /// Not waited for; a failure is logged.
-  void save_snapshot(std::string_view manifest, int version, wire::bytes payload);
-  [[nodiscard]] bool snapshot_is_due() const noexcept;
-
-  std::string id;
-  event_sourced_options options;
-  std::uint64_t sequence = 0;  // of the last event
-  std::uint64_t last_snapshot = 0;
-
- private:
-  journal& store();
-  context* ctx_;
-  std::shared_ptr<struct persistence_extension> extension_;
-  std::uint64_t epoch_ = 0;
-};
-
-[[noreturn]] void throw_wrong_reply(std::string_view given, std::string_view wanted);
 
 // The requirements as the compiler prints them.
 template <class List>
@@ -119,43 +74,64 @@ consteval void check_events(events<Es...>) {
   wire::require_decodable<State>();
 }
 
+template <class List>
+struct variant_of {
+  using type = std::variant<std::monostate>;  // refused by the class itself, in words
+};
+template <class... Es>
+struct variant_of<events<Es...>> {
+  using type = std::variant<Es...>;
+};
+
+template <class A>
+concept adapts_events = requires { typename A::old_events; };
+
 }  // namespace detail
 
 /// See the file's head. `State` is default-constructible and, for snapshots, encodable by `wire`;
 /// so are the events.
+///
+/// Two static hooks, both optional: `tags_of(const event&)`, a list of strings, tags an event
+/// beside `event_sourced_options::tags`; `adapt(const old&)`, for each type of
+/// `using old_events = odeon::events<old, …>`, gives what takes the place of a stored event that
+/// the class no longer knows: one of its events, an optional of one, or `std::vector<event_type>`.
 template <class State, class Events, class... Ms>
-class event_sourced : public actor<Ms...> {
+class event_sourced
+    : public detail::durable_base<State, typename detail::variant_of<Events>::type, Ms...> {
   static_assert(detail::is_events_list<Events>,
                 "odeon: the second argument of event_sourced is the list of its events, each once: "
                 "event_sourced<state, odeon::events<deposited, withdrawn>, deposit, withdraw>");
   static_assert(detail::has_default<State>,
                 "odeon: the state of an event-sourced actor begins as State{}: give it a default "
                 "constructor");
-  using event = typename Events::variant;
+  using base = detail::durable_base<State, typename detail::variant_of<Events>::type, Ms...>;
 
  public:
-  using effect = persistent_effect<State, event>;
-  using starts_with_recovery = void;
+  using event_type = typename detail::variant_of<Events>::type;
+  using effect = typename base::effect;
 
   explicit event_sourced(std::string persistence_id, event_sourced_options options = {})
-      : core_(this->ctx(), std::move(persistence_id), std::move(options)) {}
+      : base(std::move(persistence_id)),
+        options_(std::move(options)) {}
 
   template <class Self>
   task<void> pre_start(this Self& self) {
+    event_sourced& me = self;
     // Shared with the journal's thread, which goes on with a recovery that was given up here.
     auto fresh = std::make_shared<State>();
-    co_await self.core_.recover(
+    const recovery_report report = co_await me.core_.recover(
+        {.persistence_id = me.core_.id},
         [fresh](const stored_snapshot& s) -> result<void> {
           auto state = wire::decode_version<State>(static_cast<int>(s.version), s.payload);
           if (!state) return std::unexpected<error>(state.error());
           *fresh = std::move(*state);
           return {};
         },
-        [fresh](const event_view& e) {
-          return read_event<Self>(*fresh, e, static_cast<event*>(nullptr));
-        });
-    self.state_ = std::move(*fresh);
+        [fresh](const event_view& e) { return read_event<Self>(*fresh, e); });
+    me.last_snapshot_ = report.snapshot_sequence;
+    me.state_ = std::move(*fresh);
     if constexpr (requires { self.recovery_completed(); }) self.recovery_completed();
+    me.core_.ready();
   }
 
   /// For `spawn`.
@@ -163,64 +139,31 @@ class event_sourced : public actor<Ms...> {
   static consteval void check_class() {
     detail::check_events<A, State>(Events());
   }
-  /// For the runtime: carries an effect out.
-  template <class Self, class R>
-  task<void> perform(this Self& self, effect e, reply_to<R> to) {
-    if (!e.events_.empty()) {
-      std::vector<event_record> records;
-      records.reserve(e.events_.size());
-      for (const event& v : e.events_) {
-        std::visit(
-            [&](const auto& one) {
-              using E = std::remove_cvref_t<decltype(one)>;
-              records.push_back({std::string(wire::manifest<E>),
-                                 static_cast<std::uint32_t>(wire::version<E>), wire::encode(one),
-                                 self.core_.options.tags});
-            },
-            v);
-      }
-      try {
-        co_await self.core_.commit(std::move(records));
-      } catch (const actor_error& failed) {
-        to.fail(failed.reason());
-        if (failed.which() != errc::fenced) throw;
-        // Another incarnation writes this id now: to come back here would fence that one in turn.
-        self.log().warn("stops, because another writer has taken over: {}", failed.what());
-        self.ctx().stop();
-        co_return;
-      }
-      for (const event& v : e.events_)
-        std::visit([&](const auto& one) { Self::apply(self.state_, one); }, v);
-    }
-    self.conclude(e, to);
+
+  // For the runtime: see durable_base.
+  template <class Self>
+  void fill_write(this Self& self, const effect& e, detail::durable_write& write) {
+    event_sourced& me = self;
+    write.events.reserve(e.events_.size());
+    for (const event_type& v : e.events_)
+      std::visit([&](const auto& one) { write.events.push_back(me.record_of<Self>(one)); }, v);
   }
-  /// For the runtime: an effect without events.
-  template <class R>
-  void conclude(effect& e, reply_to<R>& to) {
-    for (auto& f : e.callbacks_) f(std::as_const(state_));
-    if (e.refusal_) {
-      to.fail(std::move(*e.refusal_));
-    } else if (e.reply_) {
-      std::any value = e.reply_(std::as_const(state_));
-      if constexpr (std::is_void_v<R>) {
-        to();
-      } else {
-        R* typed = std::any_cast<R>(&value);
-        if (!typed) detail::throw_wrong_reply(value.type().name(), type_name<R>);
-        to(std::move(*typed));
-      }
-    } else if constexpr (std::is_void_v<R>) {
-      to();
-    }
-    if (e.snapshot_ || core_.snapshot_is_due()) save_snapshot();
-    if (e.stop_) this->ctx().stop();
+  template <class Self>
+  void after_commit(this Self& self, const effect& e) {
+    event_sourced& me = self;
+    for (const event_type& v : e.events_)
+      std::visit([&](const auto& one) { Self::apply(me.state_, one); }, v);
+  }
+  void after_effect(const effect& e) {
+    if (e.snapshot_ || (options_.snapshot_every > 0 &&
+                        this->core_.sequence - last_snapshot_ >= options_.snapshot_every))
+      save_state_snapshot();
   }
 
  protected:
-  [[nodiscard]] const State& state() const noexcept { return state_; }
-  [[nodiscard]] const std::string& persistence_id() const noexcept { return core_.id; }
+  [[nodiscard]] const State& state() const noexcept { return this->state_; }
   /// Of the last event; 0 before the first.
-  [[nodiscard]] std::uint64_t sequence() const noexcept { return core_.sequence; }
+  [[nodiscard]] std::uint64_t sequence() const noexcept { return this->core_.sequence; }
 
   /// Commits one event.
   template <class E>
@@ -239,27 +182,12 @@ class event_sourced : public actor<Ms...> {
     (out.events_.emplace_back(std::move(es)), ...);
     return out;
   }
-  [[nodiscard]] effect persist_all(std::vector<event> es) {
+  [[nodiscard]] effect persist_all(std::vector<event_type> es) {
     effect out;
     out.events_ = std::move(es);
     return out;
   }
-  /// Replies, and changes nothing.
-  template <class R>
-    requires(!std::same_as<R, errc> && !std::same_as<R, error>)
-  [[nodiscard]] effect reply(R value) {
-    return effect().then_reply(std::move(value));
-  }
-  /// Fails the ask, and not the actor.
-  [[nodiscard]] effect reply(error why) {
-    effect out;
-    out.refusal_ = std::move(why);
-    return out;
-  }
-  [[nodiscard]] effect none() { return {}; }
-  [[nodiscard]] effect stop() { return effect().then_stop(); }
   [[nodiscard]] effect snapshot() { return effect().then_snapshot(); }
-  [[nodiscard]] effect unhandled() { return reply(errc::unhandled); }
 
  private:
   template <class E>
@@ -271,14 +199,29 @@ class event_sourced : public actor<Ms...> {
                 "odeon: this is none of the actor's events: add it to odeon::events<…>, and an "
                 "apply for it");
   }
-  template <class Self, class... Es>
-  static result<void> read_event(State& s, const event_view& e, std::variant<Es...>*) {
-    result<void> out = fail(errc::unknown_manifest, "no event of this actor has the manifest " +
-                                                        std::string(e.manifest) + " (sequence " +
-                                                        std::to_string(e.sequence) + ")");
-    (void)((e.manifest == wire::manifest<Es> ? (out = read_one<Self, Es>(s, e), true) : false) ||
-           ...);
+  template <class Self, class E>
+  event_record record_of(const E& e) {
+    event_record out{std::string(wire::manifest<E>), static_cast<std::uint32_t>(wire::version<E>),
+                     wire::encode(e), options_.tags};
+    if constexpr (requires { Self::tags_of(e); })
+      for (auto&& tag : Self::tags_of(e)) out.tags.emplace_back(std::forward<decltype(tag)>(tag));
     return out;
+  }
+  template <class Self>
+  static result<void> read_event(State& s, const event_view& e) {
+    result<void> out;
+    if (read_listed<Self>(s, e, out, Events())) return out;
+    if constexpr (detail::adapts_events<Self>)
+      if (read_listed<Self>(s, e, out, typename Self::old_events())) return out;
+    return fail(errc::unknown_manifest, "no event of this actor has the manifest " +
+                                            std::string(e.manifest) + " (sequence " +
+                                            std::to_string(e.sequence) + ")");
+  }
+  /// False: none of these has the event's manifest.
+  template <class Self, class... Es>
+  static bool read_listed(State& s, const event_view& e, result<void>& out, events<Es...>) {
+    return ((e.manifest == wire::manifest<Es> ? (out = read_one<Self, Es>(s, e), true) : false) ||
+            ...);
   }
   template <class Self, class E>
   static result<void> read_one(State& s, const event_view& e) {
@@ -286,15 +229,32 @@ class event_sourced : public actor<Ms...> {
     if (!value)
       return fail(value.error().code(),
                   "event " + std::to_string(e.sequence) + ": " + std::string(value.error().text()));
-    Self::apply(s, *value);
+    if constexpr (Events::template contains<E>)
+      Self::apply(s, *value);
+    else
+      apply_adapted<Self>(s, Self::adapt(std::as_const(*value)));
     return {};
   }
-  void save_snapshot() {
-    core_.save_snapshot(wire::manifest<State>, wire::version<State>, wire::encode(state_));
+  template <class Self, class Adapted>
+  static void apply_adapted(State& s, const Adapted& now) {
+    if constexpr (Events::template contains<Adapted>) {
+      Self::apply(s, now);
+    } else if constexpr (std::same_as<Adapted, event_type>) {
+      std::visit([&](const auto& one) { Self::apply(s, one); }, now);
+    } else if constexpr (requires { now.has_value(); }) {
+      if (now.has_value()) apply_adapted<Self>(s, *now);
+    } else {
+      for (const auto& one : now) apply_adapted<Self>(s, one);
+    }
+  }
+  void save_state_snapshot() {
+    last_snapshot_ = this->core_.sequence;
+    this->core_.save_snapshot(wire::manifest<State>, wire::version<State>,
+                              wire::encode(this->state_), options_.keep_snapshots);
   }
 
-  State state_{};
-  detail::event_sourced_core core_;
+  event_sourced_options options_;
+  std::uint64_t last_snapshot_ = 0;
 };
 
 }  // namespace odeon

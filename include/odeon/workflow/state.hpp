@@ -1,5 +1,6 @@
 #pragma once
 
+#include <odeon/persistence/fwd.hpp>
 #include <odeon/runtime/fwd.hpp>
 #include <odeon/task/future.hpp>
 #include <odeon/wire/tagged.hpp>
@@ -200,5 +201,13 @@ class state_store {
 /// `wrong_type` for another program's database.
 [[nodiscard]] result<std::shared_ptr<state_store>> open_sqlite_state(runtime& rt, std::string path,
                                                                      state_options options = {});
+
+/// Under the persistence id "state:" + `name` of a journal, so that it is where the durable runs
+/// are: an event for each commit, and a snapshot after every 256. Opening it takes it over: an
+/// older store of that name, in whatever process, fails its commits with `errc::fenced` from then
+/// on. Blocks while it reads; not on a thread of the journal. Errors as `open_json_state`, and what
+/// the journal gives.
+[[nodiscard]] result<std::shared_ptr<state_store>> open_journal_state(
+    runtime& rt, std::shared_ptr<journal> store, std::string name, state_options options = {});
 
 }  // namespace odeon::workflows

@@ -38,7 +38,7 @@ struct poll_outbox {};
 class outbox_relay : public actor<outbox_written, receiver_appeared, outbox_page, lane_rested,
                                   delivery_ended, outbox_noted, poll_outbox> {
  public:
-  explicit outbox_relay(std::shared_ptr<persistence_extension> with) : with_(std::move(with)) {}
+  explicit outbox_relay(persistence_extension* with) : with_(with) {}
 
   void pre_start();
   void on(outbox_written) { look(); }
@@ -72,7 +72,7 @@ class outbox_relay : public actor<outbox_written, receiver_appeared, outbox_page
   void rest(lanes::iterator at);
   void note();
 
-  std::shared_ptr<persistence_extension> with_;
+  persistence_extension* with_;  // the system keeps it until its last actor has ended
   lanes lanes_;
   std::unordered_set<std::uint64_t> held_;  // positions in lanes, under way, or not yet noted
   std::vector<std::uint64_t> gone_;         // noted while a page was being read
