@@ -1,4 +1,5 @@
 #include <odeon/address/codec.hpp>
+#include <odeon/address/resolver.hpp>
 #include <odeon/core/actor_system.hpp>
 #include <odeon/testkit/testkit.hpp>
 #include <odeon/wire/wire.hpp>

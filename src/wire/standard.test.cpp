@@ -91,7 +91,7 @@ TEST_CASE("a duration of floating seconds is a number of seconds") {
   CHECK(to_json(duration<double>(1.5)) == "1.5");
   CHECK(to_json(duration<double, std::milli>(1500)) == "1.5");
   CHECK(again(duration<float, std::milli>(250)) == duration<float, std::milli>(250));
-  using moment = time_point<system_clock, duration<double, std::milli>>;
+  using moment = time_point<odeon::wall_time::clock, duration<double, std::milli>>;
   CHECK(to_json(moment(duration<double>(1.5))) == "1.5");
   CHECK(again(moment(duration<double>(-2.25))) == moment(duration<double>(-2.25)));
 }
