@@ -57,6 +57,26 @@ inline constexpr bool lists = Events::template contains<Event>;
 template <class Actor, class State, class Event>
 inline constexpr bool applies = requires(State& s, const Event& e) { Actor::apply(s, e); };
 
+template <class Actor, class Old>
+inline constexpr bool adapts = requires(const Old& e) { Actor::adapt(e); };
+
+/// What an event-sourced class owes each of its old events.
+template <class A, class... Os>
+consteval void check_old_events(events<Os...>) {
+  (
+      [] {
+        ODEON_CHECK((adapts<A, Os>),
+                    (concat("odeon: the event-sourced actor '") + named<A> +
+                     "' has no adapter for its old event '" + named<Os> +
+                     "': add a public static adapt(const event&) that gives one of its events, an "
+                     "optional of one, or a vector of event_type"),
+                    "odeon: an event-sourced actor has no adapter for one of its old events: add a "
+                    "public static adapt(const event&)");
+      }(),
+      ...);
+  (wire::require_decodable<Os>(), ...);
+}
+
 /// What an event-sourced class owes each of its events, and its state.
 template <class A, class State, class... Es>
 consteval void check_events(events<Es...>) {
@@ -138,6 +158,7 @@ class event_sourced
   template <class A>
   static consteval void check_class() {
     detail::check_events<A, State>(Events());
+    if constexpr (detail::adapts_events<A>) detail::check_old_events<A>(typename A::old_events());
   }
 
   // For the runtime: see durable_base.
