@@ -20,6 +20,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 /// @file For tests: a real PostgreSQL or MariaDB server of one's own.
@@ -153,6 +154,15 @@ class database_server {
     ::waitpid(pid_, &status, 0);
     pid_ = 0;
     if (status != 0) throw std::runtime_error(installer_ + " failed; see " + folder_.string());
+    if (which_ == kind::postgres) ask_for_passwords(folder_ / "data" / "pg_hba.conf");
+  }
+
+  // Everybody is trusted but the user `locked`.
+  static void ask_for_passwords(const std::filesystem::path& rules) {
+    std::ifstream in(rules);
+    std::ostringstream all;
+    all << "local all locked scram-sha-256\n" << in.rdbuf();
+    std::ofstream(rules) << all.str();
   }
 
   [[nodiscard]] std::vector<std::string> command() const {
@@ -205,10 +215,14 @@ class database_server {
   }
 
   [[nodiscard]] std::vector<pid_t> children() const {
-    const std::string pid = std::to_string(pid_);
-    std::ifstream in("/proc/" + pid + "/task/" + pid + "/children");
     std::vector<pid_t> out;
-    for (pid_t child = 0; in >> child;) out.push_back(child);
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
+      const std::string name = entry.path().filename().string();
+      if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+      const auto [state, parent] = state_of(std::stoi(name));
+      if (parent == pid_ && state != 'Z') out.push_back(std::stoi(name));
+    }
     return out;
   }
 
@@ -218,13 +232,21 @@ class database_server {
     if (which != SIGSTOP) ::kill(pid_, which);
   }
 
-  static bool alive(pid_t pid) {
+  /// A process's state and parent, from /proc/<pid>/stat: "pid (name) state parent …".
+  static std::pair<char, pid_t> state_of(pid_t pid) {
     std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
     std::string line;
-    if (!std::getline(in, line)) return false;
+    std::getline(in, line);
     const auto after = line.rfind(')');
-    return after != std::string::npos && line[after + 2] != 'Z';
+    if (after == std::string::npos) return {'Z', 0};
+    std::istringstream rest(line.substr(after + 1));
+    char state = 'Z';
+    pid_t parent = 0;
+    rest >> state >> parent;
+    return {state, parent};
   }
+
+  static bool alive(pid_t pid) { return state_of(pid).first != 'Z'; }
 
   bool ended() {
     if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) != pid_) return false;

@@ -88,19 +88,28 @@ result<void> pg_connection::connect(const std::string& conninfo, duration limit)
   raw_.reset(PQconnectStartParams(keys.data(), values.data(), 1));
   if (!raw_) return fail(errc::io_failed, place_ + ": no memory for a connection");
   PQsetNoticeProcessor(raw_.get(), [](void*, const char*) {}, nullptr);
+  PQsetErrorVerbosity(raw_.get(), PQERRORS_VERBOSE);  // with SQLSTATE: nothing else tells it yet
   const time_point deadline = rt_.now(clock_domain::housekeeping) + limit;
   for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK;) {
     if (PQstatus(raw_.get()) == CONNECTION_BAD || next == PGRES_POLLING_FAILED)
-      return std::unexpected(told(errc::io_failed, trimmed(PQerrorMessage(raw_.get()))));
+      return std::unexpected(refused_login());
     if (!wait(next == PGRES_POLLING_WRITING, deadline))
       return std::unexpected(
           told(errc::io_failed, "no connection within " + odeon::to_string(limit)));
     next = PQconnectPoll(raw_.get());
   }
+  PQsetErrorVerbosity(raw_.get(), PQERRORS_DEFAULT);
   if (PQsetnonblocking(raw_.get(), 1) != 0)
     return std::unexpected(told(errc::io_failed, trimmed(PQerrorMessage(raw_.get()))));
   alive_ = true;
   return {};
+}
+
+error pg_connection::refused_login() const {
+  std::string_view why = trimmed(PQerrorMessage(raw_.get()));
+  const bool no_database = why.find(" 3D000: ") != std::string_view::npos;
+  why = why.substr(0, why.find("\nLOCATION"));  // in the server's source
+  return told(no_database ? errc::not_found : errc::io_failed, why);
 }
 
 // Plans are made once and go by the indexes, whatever statistics there are: each statement finds

@@ -62,6 +62,7 @@ class pg_connection {
   [[nodiscard]] result<pg_result> next_result();
   [[nodiscard]] result<void> check(const PGresult* r);
   [[nodiscard]] error lost();
+  [[nodiscard]] error refused_login() const;
   [[nodiscard]] error told(errc code, std::string_view what) const;
 
   runtime& rt_;
