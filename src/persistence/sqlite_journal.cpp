@@ -1,3 +1,4 @@
+#include "persistence/internal/landing_loader.hpp"
 #include "persistence/internal/queued_journal.hpp"
 #include "persistence/internal/sqlite_reader.hpp"
 #include "persistence/internal/sqlite_writer.hpp"
@@ -28,11 +29,49 @@ result<void> check(const sqlite_journal_options& o) {
   return {};
 }
 
+/// The writing side of a journal that is only looked at.
+class read_only_writer final : public detail::write_backend {
+ public:
+  explicit read_only_writer(std::string path) : path_(std::move(path)) {}
+  tally commit(std::span<detail::write_op> batch, wall_time) override {
+    const error why{errc::invalid_argument, path_ + ": is open for reading only"};
+    for (auto& op : batch) std::visit([&](auto& call) { call.outcome = std::unexpected(why); }, op);
+    return {};
+  }
+
+ private:
+  std::string path_;
+};
+
+// One connection with one read transaction, which lasts as long as the journal.
+result<std::unique_ptr<journal>> open_to_read(runtime& rt, const sqlite_journal_options& options) {
+  const auto refuse = [](error& e) { return std::unexpected(std::move(e)); };
+  auto store = detail::open_store(options, detail::store_access::inspect);
+  if (!store) return refuse(store.error());
+  if (auto ok = store->db->execute("BEGIN"); !ok) return refuse(ok.error());
+  auto state = detail::read_state(*store->db);
+  if (!state) return refuse(state.error());
+  auto fresh = std::make_shared<detail::landing>(options.landing_bytes, options.segment_bytes);
+  {
+    auto finder = detail::actor_finder::make(*store->db);
+    if (!finder) return refuse(finder.error());
+    if (auto ok = detail::load_landing(*store->db, *finder, *state, *fresh); !ok)
+      return refuse(ok.error());
+  }
+  auto reader = detail::sqlite_reader::open(std::move(store->db), fresh, options.max_page_bytes);
+  if (!reader) return refuse(reader.error());
+  std::vector<std::unique_ptr<detail::read_backend>> readers;
+  readers.push_back(std::move(*reader));
+  return std::make_unique<detail::queued_journal>(
+      rt, options, std::make_unique<read_only_writer>(options.path), std::move(readers));
+}
+
 }  // namespace
 
 result<std::unique_ptr<journal>> open_sqlite_journal(runtime& rt, sqlite_journal_options options) {
   const auto refuse = [](error& e) { return std::unexpected(std::move(e)); };
   if (auto ok = check(options); !ok) return refuse(ok.error());
+  if (options.read_only) return open_to_read(rt, options);
   auto store = detail::open_store(options, detail::store_access::write);
   if (!store) return refuse(store.error());
   auto fresh = std::make_shared<detail::landing>(options.landing_bytes, options.segment_bytes);

@@ -19,10 +19,7 @@ constexpr std::uint64_t progress_step = 256;
 /// One walk over a file, inside one read transaction.
 class verifier {
  public:
-  verifier(sqlite_db& db, std::int64_t version, const journal_verify_options& options)
-      : db_(db),
-        version_(version),
-        options_(options) {}
+  verifier(sqlite_db& db, const journal_verify_options& options) : db_(db), options_(options) {}
 
   result<journal_report> run() {
     if (auto ok = db_.execute("BEGIN"); !ok) return std::unexpected(std::move(ok.error()));
@@ -40,10 +37,8 @@ class verifier {
             [](sqlite_statement& row, std::string_view id) { return read_timer(row, id); });
     rows_of("outbox", outbox_columns, report_.outbox,
             [](sqlite_statement& row, std::string_view id) { return read_outbox(row, id); });
-    if (version_ >= 2) {
-      rows_of("marks", mark_columns, report_.marks,
-              [](sqlite_statement& row, std::string_view id) { return read_mark(row, id); });
-    }
+    rows_of("marks", mark_columns, report_.marks,
+            [](sqlite_statement& row, std::string_view id) { return read_mark(row, id); });
     if (options_.progress) options_.progress(rows_, rows_);
     return std::move(report_);
   }
@@ -120,19 +115,20 @@ class verifier {
   }
 
   void actors() {
-    const char* columns = version_ < 2 ? actor_columns_1 : actor_columns;
-    walk("actors", std::string("SELECT ") + columns + " FROM actors", [&](sqlite_statement& row) {
-      const auto number = row.natural32(0);
-      known_actor& a = actors_[number];
-      const auto good = read_actor(row);
-      a.id_crc = crc32c(row.text(1));
-      a.stored = row.natural(4);
-      a.revision = row.natural(6);
-      a.good = good.has_value();
-      if (!good)
-        damage("actors(" + std::to_string(number) + ")", "the checksum does not match", number);
-      report_.actors += a.good ? 1 : 0;
-    });
+    walk("actors", std::string("SELECT ") + actor_columns + " FROM actors",
+         [&](sqlite_statement& row) {
+           const auto number = row.natural32(0);
+           known_actor& a = actors_[number];
+           const auto good = read_actor(row);
+           a.id_crc = crc32c(row.text(1));
+           a.stored = row.natural(4);
+           a.revision = row.natural(6);
+           a.good = good.has_value();
+           if (!good)
+             damage("actors(" + std::to_string(number) + ")", "the checksum does not match",
+                    number);
+           report_.actors += a.good ? 1 : 0;
+         });
   }
 
   void segments() {
@@ -291,7 +287,6 @@ class verifier {
   }
 
   sqlite_db& db_;
-  const std::int64_t version_;
   const journal_verify_options& options_;
   journal_report report_;
   store_state state_;
@@ -312,7 +307,7 @@ result<journal_report> verify_sqlite_journal(const std::string& path,
   store.path = path;
   auto opened = open_store(store, store_access::inspect);
   if (!opened) return std::unexpected(std::move(opened.error()));
-  return verifier(*opened->db, opened->version, options).run();
+  return verifier(*opened->db, options).run();
 }
 
 }  // namespace odeon

@@ -80,6 +80,8 @@ class read_backend {
   virtual result<replay_report> replay(const replay_request& request,
                                        journal::event_visitor& on_event) = 0;
   virtual result<std::uint64_t> highest_sequence(const std::string& persistence_id) = 0;
+  /// By default from `replay`: see `journal::describe`.
+  virtual result<id_info> describe(const std::string& persistence_id);
   virtual result<std::vector<std::string>> persistence_ids(const std::string& after,
                                                            std::size_t max) = 0;
   virtual result<std::vector<stored_event>> by_tag(const std::string& tag, std::uint64_t after,

@@ -26,6 +26,7 @@ struct loaded_snapshot;
 struct snapshot_info;
 
 struct replay_request;
+struct id_info;
 struct replay_report;
 struct recover_request;
 struct recovery_report;

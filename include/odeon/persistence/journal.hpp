@@ -35,6 +35,13 @@ struct replay_report {
   std::uint64_t events = 0;            ///< visited
 };
 
+/// What is known of one persistence id.
+struct id_info {
+  std::uint64_t epoch = 0;             ///< of the newest writer; 0: nobody has been one
+  std::uint64_t highest_sequence = 0;  ///< of events, or the newest revision; 0: it has none
+  bool keeps_states = false;           ///< it has states, not events
+};
+
 struct recover_request {
   std::string persistence_id;
   std::uint64_t max_snapshot_sequence =
@@ -138,6 +145,10 @@ class journal {
 
   /// Of events, or the newest revision of an id that keeps states. 0: it has none.
   virtual void highest_sequence(std::string persistence_id, completion<std::uint64_t> done) = 0;
+
+  /// All zeros: nothing is known of the id. For tools: it may read an event or two. The `epoch` is
+  /// that of the last event where a store does not tell.
+  virtual void describe(std::string persistence_id, completion<id_info> done);
 
   /// The ids greater than `after` in the order of their bytes, at most `max` of them.
   virtual void persistence_ids(std::string after, std::size_t max,

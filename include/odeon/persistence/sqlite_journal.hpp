@@ -22,6 +22,7 @@ namespace odeon {
 struct sqlite_journal_options : journal_options {
   std::string
       path;  ///< of the file; its folder must exist. Beside it stand `-wal`, `-shm` and `-owner`
+  bool read_only = false;  ///< see `open_sqlite_journal`
   bool create = true;  ///< make the file when it is not there; otherwise that is `errc::not_found`
   unsigned readers = 2;  ///< connections, each with a thread of its own, that serve reads; 1 to 64
   duration busy_timeout =
@@ -39,6 +40,11 @@ struct sqlite_journal_options : journal_options {
 
 /// Opens the file, or creates it. One process may have it open: a second one is refused.
 ///
+/// With `read_only` it shows one moment of the file, that of the opening, also while another
+/// process has it open and writes; the file is not changed, and need not be of the present version.
+/// Writing calls fail with `invalid_argument`. As long as it is open, the writer's write-ahead log
+/// cannot begin anew: use it for tools, not for days. There is one reading connection then.
+///
 /// Blocks the calling thread: reads up to about three times `landing_bytes`. `rt` must outlive the
 /// journal.
 ///
@@ -49,6 +55,23 @@ struct sqlite_journal_options : journal_options {
 /// says), `invalid_argument` (an option outside its range).
 [[nodiscard]] result<std::unique_ptr<journal>> open_sqlite_journal(runtime& rt,
                                                                    sqlite_journal_options options);
+
+/// What `compact_sqlite_journal` did; sizes are of the file with its write-ahead log, in bytes.
+struct journal_compaction {
+  std::uint64_t bytes_before = 0;
+  std::uint64_t bytes_after = 0;
+};
+
+/// Makes a journal's file as small as it can be: sorts the newest events in, empties the log, and
+/// rebuilds the file without its free pages (SQLite's VACUUM). Needs room for another copy of it.
+/// All stays as it was, should it fail in the middle. Blocks the calling thread for as long as it
+/// takes to read the file twice and write it once; `progress` as in `journal_verify_options`,
+/// during the check that comes first.
+///
+/// Errors as `open_sqlite_journal` – above all another process that has it open – and
+/// `corrupt_record`: the file is damaged, and is left alone.
+[[nodiscard]] result<journal_compaction> compact_sqlite_journal(
+    const std::string& path, std::function<void(std::uint64_t, std::uint64_t)> progress = {});
 
 /// A place in the file that is not as it was written.
 struct journal_damage {

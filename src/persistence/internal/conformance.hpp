@@ -52,6 +52,7 @@ class waiting_journal {
 
   journal* operator->() const noexcept { return j_.get(); }
   [[nodiscard]] journal& get() const noexcept { return *j_; }
+  [[nodiscard]] runtime& rt() const noexcept { return *rt_; }
 
   result<std::uint64_t> open_writer(std::string id);
   result<append_ack> append(append_request request);

@@ -100,6 +100,12 @@ landing::plan landing::make_plan(std::size_t incoming) const {
   return p;
 }
 
+landing::plan landing::plan_of_all() const {
+  plan p{.actors = {}, .cursor = 0, .sweep_ends = true};
+  for (const auto& [actor, tail] : tails_) p.actors.push_back(actor);
+  return p;
+}
+
 std::uint64_t landing::stored(const plan& p, std::size_t incoming, std::uint64_t log_next) {
   const std::lock_guard lock(mutex_);
   for (const auto actor : p.actors) {

@@ -74,6 +74,9 @@ class landing {
   /// since the sweep began moves it on as well, for only its end allows to trim the log.
   [[nodiscard]] plan make_plan(std::size_t incoming) const;
 
+  /// All of it.
+  [[nodiscard]] plan plan_of_all() const;
+
   /// The plan was committed, with `incoming` bytes more in the log. `log_next`: the number of the
   /// next log row. Returns below which number all log rows are in segments.
   std::uint64_t stored(const plan& p, std::size_t incoming, std::uint64_t log_next);

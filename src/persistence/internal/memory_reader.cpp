@@ -66,6 +66,14 @@ result<std::uint64_t> memory_reader::highest_sequence(const std::string& persist
   return found == state_->actors.end() ? 0 : found->second.highest();
 }
 
+result<id_info> memory_reader::describe(const std::string& persistence_id) {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->actors.find(persistence_id);
+  if (found == state_->actors.end()) return id_info{};
+  const memory_actor& a = found->second;
+  return id_info{a.epoch, a.highest(), a.revision > 0};
+}
+
 result<std::vector<std::string>> memory_reader::persistence_ids(const std::string& after,
                                                                 std::size_t max) {
   const std::lock_guard lock(state_->mutex);

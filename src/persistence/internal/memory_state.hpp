@@ -89,6 +89,7 @@ class memory_reader final : public read_backend {
   result<replay_report> replay(const replay_request& request,
                                journal::event_visitor& on_event) override;
   result<std::uint64_t> highest_sequence(const std::string& persistence_id) override;
+  result<id_info> describe(const std::string& persistence_id) override;
   result<std::vector<std::string>> persistence_ids(const std::string& after,
                                                    std::size_t max) override;
   result<std::vector<stored_event>> by_tag(const std::string& tag, std::uint64_t after,

@@ -31,6 +31,7 @@ class queued_journal final : public journal {
   void replay(replay_request request, event_visitor on_event,
               completion<replay_report> on_end) override;
   void highest_sequence(std::string persistence_id, completion<std::uint64_t> done) override;
+  void describe(std::string persistence_id, completion<id_info> done) override;
   void persistence_ids(std::string after, std::size_t max,
                        completion<std::vector<std::string>> done) override;
   void by_tag(std::string tag, std::uint64_t after, std::size_t max,

@@ -127,6 +127,12 @@ void queued_journal::highest_sequence(std::string persistence_id, completion<std
   });
 }
 
+void queued_journal::describe(std::string persistence_id, completion<id_info> done) {
+  const std::size_t which = reader_of(persistence_id);
+  read<id_info>(which, std::move(done),
+                [id = std::move(persistence_id)](read_backend& from) { return from.describe(id); });
+}
+
 void queued_journal::persistence_ids(std::string after, std::size_t max,
                                      completion<std::vector<std::string>> done) {
   max = std::min(max, options_.max_page_items);

@@ -8,6 +8,8 @@ namespace odeon::detail {
 
 // In one transaction: what the row of the id says of its newest state must be what is looked for.
 result<loaded_snapshot> sqlite_reader::load_snapshot(const snapshot_criteria& which) {
+  // A connection that only looks at one moment is in a transaction already.
+  if (sqlite3_get_autocommit(db_->raw()) == 0) return load_newest(which);
   if (auto ok = sql_.begin.run(); !ok) return std::unexpected(std::move(ok.error()));
   auto out = load_newest(which);
   if (auto ok = sql_.end.run(); !ok && out) return std::unexpected(std::move(ok.error()));

@@ -168,4 +168,12 @@ result<std::uint64_t> sqlite_reader::highest_sequence(const std::string& persist
   return again->stored;
 }
 
+result<id_info> sqlite_reader::describe(const std::string& persistence_id) {
+  auto highest = highest_sequence(persistence_id);
+  if (!highest) return std::unexpected(std::move(highest.error()));
+  auto found = finder_.find(persistence_id);
+  if (!found) return std::unexpected(at_place("\"" + persistence_id + "\"", found.error()));
+  return id_info{found->epoch, std::max(*highest, found->revision), found->revision > 0};
+}
+
 }  // namespace odeon::detail

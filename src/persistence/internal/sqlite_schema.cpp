@@ -46,6 +46,14 @@ CREATE TABLE marks(actor INTEGER NOT NULL, name TEXT NOT NULL, name_crc INTEGER 
 CREATE INDEX marks_by_crc ON marks(actor, name_crc);
 )sql"};
 
+// What version 1 lacks, for who only looks: in the connection's temporary database, in memory.
+constexpr const char* show_version_1 = R"sql(
+PRAGMA temp_store = MEMORY;
+CREATE TEMP VIEW actors AS SELECT *, 0 AS revision FROM main.actors;
+CREATE TEMP VIEW marks AS
+  SELECT 0 AS actor, '' AS name, 0 AS name_crc, 0 AS value, 0 AS crc WHERE 0;
+)sql";
+
 constexpr const char* write_state_sql =
     "INSERT OR REPLACE INTO state"
     "(one, log_first, log_next, position_next, outbox_next, actor_next, crc)"
@@ -199,7 +207,7 @@ result<opened_store> open_store(const sqlite_journal_options& o, store_access ac
   if (access == store_access::inspect) flags = SQLITE_OPEN_READONLY;
   auto opened = sqlite_db::open(o.path, flags);
   if (!opened) return refuse(opened.error());
-  opened_store out{std::nullopt, std::move(*opened), journal_schema_version};
+  opened_store out{std::nullopt, std::move(*opened)};
   sqlite_db& db = *out.db;
   const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(o.busy_timeout);
   sqlite3_busy_timeout(db.raw(), static_cast<int>(wait.count()));
@@ -219,8 +227,9 @@ result<opened_store> open_store(const sqlite_journal_options& o, store_access ac
     out.owner.emplace(std::move(*owner));
     if (auto ok = switch_to_wal(db); !ok) return refuse(ok.error());
   }
+  if (access == store_access::inspect && what->version == 1)
+    if (auto ok = db.execute(show_version_1); !ok) return refuse(ok.error());
   if (auto ok = configure(db, o, access); !ok) return refuse(ok.error());
-  if (access == store_access::inspect) out.version = what->version;
   if (writes)
     if (auto ok = migrate(db, *what); !ok) return refuse(ok.error());
   return out;

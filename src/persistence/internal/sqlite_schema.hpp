@@ -23,13 +23,13 @@ inline constexpr std::int64_t journal_schema_version = 2;
 enum class store_access : std::uint8_t {
   write,   ///< creates, migrates, writes
   read,    ///< a reader beside an open writer
-  inspect  ///< nothing is changed, not even by folding in the write-ahead log
+  inspect  ///< nothing is changed, not even by folding in the write-ahead log; a file of an older
+           ///< version shows as if it were of this one
 };
 
 struct opened_store {
   std::optional<owner_lock> owner;  ///< with `write`
   std::unique_ptr<sqlite_db> db;
-  std::int64_t version = journal_schema_version;  ///< with `inspect` perhaps an older one
 };
 
 /// A connection, with the file identified. `write` becomes its owner, creates an empty store in an
@@ -74,8 +74,6 @@ struct actor_row {
 
 /// The columns that `read_actor` reads, in its order.
 inline constexpr const char* actor_columns = "actor, id, id_crc, epoch, stored, crc, revision";
-/// The same of a file of version 1.
-inline constexpr const char* actor_columns_1 = "actor, id, id_crc, epoch, stored, crc, 0";
 
 /// The present row of a statement that selects `actor_columns`. The error names the row.
 [[nodiscard]] result<actor_row> read_actor(sqlite_statement& row);

@@ -39,6 +39,10 @@ class sqlite_writer final : public write_backend {
   tally commit(std::span<write_op> batch, wall_time now) override;
   void tend() override;
 
+  /// Moves all that the landing holds into segments and empties the log, in one transaction.
+  [[nodiscard]] result<void> fold();
+  [[nodiscard]] sqlite_db& db() noexcept { return *db_; }
+
  private:
   struct statements {
     sqlite_statement begin, commit, rollback;
@@ -68,12 +72,6 @@ class sqlite_writer final : public write_backend {
         db_(std::move(db)),
         landing_(std::move(fresh)) {}
   result<void> prepare();
-  result<void> load_landing();
-  using stored_of = std::unordered_map<std::uint32_t, std::uint64_t>;  // by actor
-  result<void> load_log_row(std::span<const std::byte> directory,
-                            std::span<const std::byte> records, stored_of& known);
-  result<std::uint64_t*> last_loaded(const record_key& key, stored_of& known);
-  result<std::vector<directory_entry>> rebuild_directory(std::span<const std::byte> records);
 
   [[nodiscard]] int checkpoint_step() const noexcept;
   void checkpoint();
@@ -97,6 +95,7 @@ class sqlite_writer final : public write_backend {
   result<bool> change_timer(const timer_change& change);
   result<void> set_timer(const writer_state& who, const timer_record& timer);
   result<void> store_tails(const landing::plan& plan);
+  result<void> fold_now(const landing::plan& plan);
   result<void> write_log(std::size_t& rows);
   result<void> finish_state(std::size_t new_log_rows);
   void publish(const landing::plan& plan);

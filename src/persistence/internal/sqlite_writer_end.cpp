@@ -79,6 +79,27 @@ void sqlite_writer::publish(const landing::plan& plan) {
   landing_->add(additions_, state_.position_next);
 }
 
+result<void> sqlite_writer::fold() {
+  staged_rows_ = 0;
+  state_ = committed_;
+  const landing::plan plan = landing_->plan_of_all();
+  if (auto ok = sql_.begin.run(); !ok) return ok;
+  auto ok = fold_now(plan);
+  if (!ok && sqlite3_get_autocommit(db_->raw()) == 0) static_cast<void>(sql_.rollback.run());
+  if (ok) publish(plan);
+  return ok;
+}
+
+result<void> sqlite_writer::fold_now(const landing::plan& plan) {
+  if (auto ok = store_tails(plan); !ok) return ok;
+  log_safe_below_ = state_.log_next;
+  state_.log_first = state_.log_next;
+  sql_.trim_log.bind_all(state_.log_first);
+  if (auto ok = sql_.trim_log.run(); !ok) return ok;
+  if (auto ok = finish_state(0); !ok) return ok;
+  return sql_.commit.run();
+}
+
 int sqlite_writer::checkpoint_step() const noexcept {
   return static_cast<int>(std::max<std::size_t>(options_.checkpoint_bytes / 4096, 1));
 }
