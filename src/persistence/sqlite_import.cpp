@@ -69,7 +69,8 @@ class sqlite_sink final : public journal_sink {
          " VALUES (?, ?, ?, ?, ?, ?, ?)"},
         {&sql_.mark, "INSERT INTO marks(actor, name, name_crc, value, crc) VALUES (?, ?, ?, ?, ?)"},
         {&sql_.outbox,
-         "INSERT INTO outbox(position, actor, sequence, id, target, manifest, version, payload, crc)"
+         "INSERT INTO outbox"
+         "(position, actor, sequence, id, target, manifest, version, payload, crc)"
          " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"},
         {&sql_.state,
          "UPDATE state SET position_next = ?, outbox_next = ?, actor_next = ?, crc = ?"},

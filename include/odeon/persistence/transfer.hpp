@@ -66,9 +66,10 @@ class journal_sink {
 /// A new SQLite journal at `path`, which must not exist, or be a journal without any persistence
 /// id. It is built beside it (`path` + "-import") and takes its place with `finish`.
 ///
-/// Memory: some dozens of bytes for each id, and a segment. Errors, also of the sink's calls: as `open_sqlite_journal`; `name_taken`: there is something in
-/// the journal; `version_conflict`: items that do not follow each other (a hole in an id's events,
-/// a newest state that is missing, an id twice); `store_full`.
+/// Memory: some dozens of bytes for each id, and a segment. Errors, also of the sink's calls: as
+/// `open_sqlite_journal`; `name_taken`: there is something in the journal; `version_conflict`:
+/// items that do not follow each other (a hole in an id's events, a newest state that is missing,
+/// an id twice); `store_full`.
 [[nodiscard]] result<std::unique_ptr<journal_sink>> create_sqlite_journal(const std::string& path);
 
 /// A sink whose payloads are sealed with the newest of `keys` on their way to `to`: see `encrypt`
