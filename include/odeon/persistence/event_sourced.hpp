@@ -54,8 +54,18 @@ template <class State>
 inline constexpr bool has_default = std::is_default_constructible_v<State>;
 template <class Events, class Event>
 inline constexpr bool lists = Events::template contains<Event>;
+// A base that keeps more than its derived class applies for it, by `apply_in`.
 template <class Actor, class State, class Event>
-inline constexpr bool applies = requires(State& s, const Event& e) { Actor::apply(s, e); };
+inline constexpr bool applies = requires(State& s, const Event& e) {
+  Actor::apply(s, e);
+} || requires(State& s, const Event& e) { Actor::template apply_in<Actor>(s, e); };
+template <class Actor, class State, class Event>
+void apply_event(State& s, const Event& e) {
+  if constexpr (requires { Actor::template apply_in<Actor>(s, e); })
+    Actor::template apply_in<Actor>(s, e);
+  else
+    Actor::apply(s, e);
+}
 
 template <class Actor, class Old>
 inline constexpr bool adapts = requires(const Old& e) { Actor::adapt(e); };
@@ -138,7 +148,7 @@ class event_sourced
   task<void> pre_start(this Self& self) {
     event_sourced& me = self;
     // Shared with the journal's thread, which goes on with a recovery that was given up here.
-    auto fresh = std::make_shared<State>();
+    auto fresh = std::make_shared<State>(std::move(me.state_));
     const recovery_report report = co_await me.core_.recover(
         {.persistence_id = me.core_.id},
         [fresh](const stored_snapshot& s) -> result<void> {
@@ -173,7 +183,7 @@ class event_sourced
   void after_commit(this Self& self, const effect& e) {
     event_sourced& me = self;
     for (const event_type& v : e.events_)
-      std::visit([&](const auto& one) { Self::apply(me.state_, one); }, v);
+      std::visit([&](const auto& one) { detail::apply_event<Self>(me.state_, one); }, v);
   }
   void after_effect(const effect& e) {
     if (e.snapshot_ || (options_.snapshot_every > 0 &&
@@ -251,7 +261,7 @@ class event_sourced
       return fail(value.error().code(),
                   "event " + std::to_string(e.sequence) + ": " + std::string(value.error().text()));
     if constexpr (Events::template contains<E>)
-      Self::apply(s, *value);
+      detail::apply_event<Self>(s, *value);
     else
       apply_adapted<Self>(s, Self::adapt(std::as_const(*value)));
     return {};
@@ -259,9 +269,9 @@ class event_sourced
   template <class Self, class Adapted>
   static void apply_adapted(State& s, const Adapted& now) {
     if constexpr (Events::template contains<Adapted>) {
-      Self::apply(s, now);
+      detail::apply_event<Self>(s, now);
     } else if constexpr (std::same_as<Adapted, event_type>) {
-      std::visit([&](const auto& one) { Self::apply(s, one); }, now);
+      std::visit([&](const auto& one) { detail::apply_event<Self>(s, one); }, now);
     } else if constexpr (requires { now.has_value(); }) {
       if (now.has_value()) apply_adapted<Self>(s, *now);
     } else {
