@@ -1,5 +1,6 @@
 #include "persistence/internal/extension.hpp"
 #include <odeon/persistence/detail/durable_core.hpp>
+#include <odeon/persistence/durable_timers.hpp>
 
 #include <algorithm>
 
@@ -111,30 +112,25 @@ task<void> durable_core::commit(durable_write what, const persistence::delivery*
     if (!record) throw actor_error(std::move(record).error());
     request.set_timers.push_back(std::move(*record));
   }
-  const auto sets = [&](const std::string& timer) {
-    for (const timer_record& t : request.set_timers)
-      if (t.id == timer) return true;
-    return false;
-  };
   if (settling != nullptr && settling->number > 0)
     request.marks.push_back({taken_from(settling->sender), settling->number});
-  // A handler that set its own timer anew, or cancelled it, has had the last word.
-  if (settling != nullptr && !settling->timer.empty() && !sets(settling->timer)) {
-    if (settling->again &&
-        std::ranges::find(request.cancel_timers, settling->timer) == request.cancel_timers.end())
-      request.set_timers.push_back(*settling->again);
-    else
-      request.cancel_timers.push_back(settling->timer);
-  }
+  // Only the round that was handled: what has been set under that id meanwhile, or is set by this
+  // handler, stays.
+  if (settling != nullptr && !settling->timer.empty())
+    request.change_timers.push_back({.persistence_id = id,
+                                     .timer_id = settling->timer,
+                                     .only_if_due = settling->due,
+                                     .set = settling->again});
   const bool sends = !request.outbox.empty();
-  const std::vector<timer_record> timers = request.set_timers;
+  wall_time first_due = wall_time::max();
+  for (const timer_record& t : request.set_timers) first_due = std::min(first_due, t.due);
   const std::vector<mark_record> marks = request.marks;
   const append_ack ack = co_await journal_call<append_ack>(
       rt(), [&](auto done) { store().append(std::move(request), std::move(done)); });
   sequence = ack.sequence;
   for (const mark_record& m : marks) remember(m.name, m.value);
   if (sends) extension_->wrote_outbox();
-  if (!timers.empty()) extension_->timers_set(id, timers);
+  if (first_due != wall_time::max()) timer_was_set(ctx_->system(), first_due);
 }
 
 void durable_core::save_snapshot(std::string_view manifest, int version, wire::bytes payload,

@@ -201,6 +201,9 @@ class encrypted_journal final : public journal {
     }
     for (auto& m : r.outbox)
       if (auto ok = seal(m.payload, place_of(id, sequence, m)); !ok) return ok;
+    for (auto& c : r.change_timers)
+      if (c.set)
+        if (auto ok = seal(c.set->payload, place_of(id, *c.set)); !ok) return ok;
     for (auto& t : r.set_timers)
       if (auto ok = seal(t.payload, place_of(id, t)); !ok) return ok;
     return {};

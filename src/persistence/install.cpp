@@ -52,22 +52,6 @@ void persistence_extension::wrote_outbox() {
   if (auto to = relay()) to.tell(outbox_written{});
 }
 
-void persistence_extension::timers_set(const std::string& owner,
-                                       const std::vector<timer_record>& timers) {
-  std::shared_ptr<timer_listener> told;
-  {
-    spin_guard guard(lock_);
-    told = timer_listener_;
-  }
-  if (told) (*told)(owner, timers);
-}
-
-void persistence_extension::on_timers_set(timer_listener f) {
-  auto made = std::make_shared<timer_listener>(std::move(f));
-  spin_guard guard(lock_);
-  timer_listener_.swap(made);
-}
-
 outbox_ref persistence_extension::relay() {
   {
     spin_guard guard(lock_);

@@ -31,6 +31,7 @@ struct delivery {
   std::string sender;        ///< the persistence id of who sent it; of a timer, the timer's owner
   std::uint64_t number = 0;  ///< 1, 2, 3, … for each pair of sender and receiver; 0: a timer's
   std::string timer;         ///< the id of the timer that is due; empty: not a timer's
+  wall_time due;             ///< of the timer
   std::optional<timer_record> again;  ///< the timer's next round, instead of its end
   std::string manifest;
   std::uint32_t version = 1;

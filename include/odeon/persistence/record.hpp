@@ -134,6 +134,8 @@ struct append_request {
   std::optional<state_record> state = std::nullopt;  ///< gets `expected_sequence + 1`; not together
                                                      ///< with events, nor for an id that has some
   std::vector<outbox_message> outbox;
+  std::vector<timer_change> change_timers;  ///< of this id alone, each under its own condition.
+                                            ///< Done before `cancel_timers`
   std::vector<std::string>
       cancel_timers;  ///< ids; one that is not there is no error. Done before `set_timers`
   std::vector<timer_record> set_timers;

@@ -119,6 +119,7 @@ class table_batch {
   void add_id(std::string_view id);
   void set_timer(known_actor& who, const timer_record& timer);
   static bool remove_timer(known_actor& who, std::string_view id);
+  bool change_timer(known_actor* who, const timer_change& change);
   void finish();
 
   std::span<write_op> calls_;

@@ -70,6 +70,15 @@ struct bounds_check {
     if (auto ok = name("a timer's manifest", t.manifest, true); !ok) return ok;
     return payload("a timer", t.payload.size());
   }
+
+  [[nodiscard]] result<void> change(const timer_change& c) const {
+    if (auto ok = name("a timer's id", c.timer_id, false); !ok) return ok;
+    if (!c.set) return {};
+    if (auto ok = timer(*c.set); !ok) return ok;
+    if (c.set->id == c.timer_id) return {};
+    return fail(errc::invalid_argument, "a change of the timer \"" + c.timer_id +
+                                            "\" sets the timer \"" + c.set->id + "\"");
+  }
 };
 
 }  // namespace
@@ -93,6 +102,7 @@ std::size_t weight(const append_request& r) noexcept {
   for (const auto& e : r.events) sum += weight(e);
   for (const auto& m : r.outbox) sum += weight(m);
   for (const auto& t : r.set_timers) sum += weight(t);
+  if (!r.change_timers.empty()) sum += weight(r.change_timers);
   for (const auto& id : r.cancel_timers) sum += item_overhead + id.size();
   for (const auto& m : r.marks) sum += item_overhead + m.name.size();
   if (r.state) sum += item_overhead + r.state->manifest.size() + r.state->payload.size();
@@ -115,7 +125,7 @@ result<void> check(const append_request& r, const journal_options& bounds) {
   const bounds_check c{bounds, r.persistence_id};
   if (auto ok = check_id(r.persistence_id, bounds); !ok) return ok;
   const std::size_t items = r.events.size() + r.outbox.size() + r.set_timers.size() +
-                            r.cancel_timers.size() + r.marks.size();
+                            r.change_timers.size() + r.cancel_timers.size() + r.marks.size();
   if (items > bounds.max_append_items)
     return c.too_large("an append of " + std::to_string(items) + " items", "max_append_items",
                        bounds.max_append_items);
@@ -125,6 +135,13 @@ result<void> check(const append_request& r, const journal_options& bounds) {
     if (auto ok = c.message(m); !ok) return ok;
   for (const auto& t : r.set_timers)
     if (auto ok = c.timer(t); !ok) return ok;
+  for (const auto& change : r.change_timers) {
+    if (change.persistence_id != r.persistence_id)
+      return fail(errc::invalid_argument, "an append for \"" + r.persistence_id +
+                                              "\" changes a timer of \"" + change.persistence_id +
+                                              "\"");
+    if (auto ok = c.change(change); !ok) return ok;
+  }
   for (const auto& id : r.cancel_timers)
     if (auto ok = c.name("a timer's id", id, false); !ok) return ok;
   for (const auto& m : r.marks)
@@ -147,14 +164,8 @@ result<void> check(const std::vector<timer_change>& changes, const journal_optio
                 many + " of " + std::to_string(sum) +
                     " bytes exceed max_append_bytes = " + std::to_string(bounds.max_append_bytes));
   for (const auto& change : changes) {
-    const bounds_check c{bounds, change.persistence_id};
     if (auto ok = check_id(change.persistence_id, bounds); !ok) return ok;
-    if (auto ok = c.name("a timer's id", change.timer_id, false); !ok) return ok;
-    if (!change.set) continue;
-    if (auto ok = c.timer(*change.set); !ok) return ok;
-    if (change.set->id != change.timer_id)
-      return fail(errc::invalid_argument, "a change of the timer \"" + change.timer_id +
-                                              "\" sets the timer \"" + change.set->id + "\"");
+    if (auto ok = bounds_check{bounds, change.persistence_id}.change(change); !ok) return ok;
   }
   return {};
 }

@@ -59,6 +59,34 @@ result<void> conditions(journal_fixture& on) {
   return {};
 }
 
+result<void> conditions_of_an_append(journal_fixture& on) {
+  ODEON_VALUE(j, open(on));
+  ODEON_VALUE(epoch, j.open_writer("a"));
+  append_request first{.persistence_id = "a", .epoch = epoch};
+  first.set_timers = {timer_of("x", 1), timer_of("y", 2), timer_of("z", 3)};
+  ODEON_VALUE(ack, j.append(std::move(first)));
+  ODEON_EXPECT(ack.sequence == 0);
+  // What was set anew meanwhile stays, and what the same append sets has the last word.
+  append_request second{.persistence_id = "a", .epoch = epoch};
+  second.change_timers = {removal("a", "x", at(9)), setting("a", "y", 20, at(2)),
+                          removal("a", "z", at(3)), removal("a", "gone", at(1))};
+  second.cancel_timers = {"y"};
+  second.set_timers = {timer_of("z", 30)};
+  ODEON_VALUE(done, j.append(std::move(second)));
+  ODEON_EXPECT(done.sequence == 0);
+  ODEON_VALUE(left, j.due(at(100)));
+  ODEON_EXPECT(names(left) == "ax@1 az@30 ");
+  append_request strange{.persistence_id = "a", .epoch = epoch};
+  strange.change_timers = {removal("b", "x", at(1))};
+  ODEON_EXPECT_ERROR(j.append(std::move(strange)), errc::invalid_argument);
+  append_request stale{.persistence_id = "a", .epoch = epoch + 1};
+  stale.change_timers = {removal("a", "x", at(1))};
+  ODEON_EXPECT_ERROR(j.append(std::move(stale)), errc::fenced);
+  ODEON_VALUE(same, j.due(at(100)));
+  ODEON_EXPECT(names(same) == "ax@1 az@30 ");
+  return {};
+}
+
 result<void> strangers(journal_fixture& on) {
   {
     ODEON_VALUE(j, open(on));
@@ -87,6 +115,8 @@ result<void> strangers(journal_fixture& on) {
 
 constexpr std::array checks{
     journal_check{"a timer is changed by others only under its condition", conditions},
+    journal_check{"an append changes its timers only under their conditions",
+                  conditions_of_an_append},
     journal_check{"a timer may be set for an id that nobody has written", strangers},
 };
 

@@ -8,10 +8,7 @@
 #include <odeon/task/future.hpp>
 
 #include <deque>
-#include <functional>
 #include <memory>
-#include <string>
-#include <vector>
 
 /// @file What a system keeps for its durable actors.
 
@@ -37,12 +34,6 @@ struct persistence_extension {
   void receiver_is_ready();
   /// Messages were committed.
   void wrote_outbox();
-  /// Timers of `owner` were committed: who fires them is told.
-  void timers_set(const std::string& owner, const std::vector<timer_record>& timers);
-  /// Replaces who is told; called on the turn of the actor that committed, and must be short.
-  using timer_listener =
-      std::function<void(const std::string& owner, const std::vector<timer_record>&)>;
-  void on_timers_set(timer_listener f);
 
  private:
   outbox_ref relay();
@@ -52,7 +43,6 @@ struct persistence_extension {
   std::deque<promise<void>> waiting_;
   bool looked_ = false;
   outbox_ref relay_;
-  std::shared_ptr<timer_listener> timer_listener_;
 };
 
 /// The actor that hands out what stands in the outbox.

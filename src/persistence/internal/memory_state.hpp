@@ -79,6 +79,7 @@ class memory_writer final : public write_backend {
   void store_state(memory_actor& actor, append_request& request, wall_time now);
   void set_timer(memory_actor& actor, const std::string& persistence_id, timer_record timer);
   bool cancel_timer(memory_actor& actor, const std::string& id);
+  bool change_timer(timer_change& change);
 
   std::shared_ptr<memory_state> state_;
 };

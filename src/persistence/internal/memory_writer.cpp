@@ -85,6 +85,7 @@ void memory_writer::apply(append_call& call, wall_time now) {
     state_->outbox.emplace(
         position, outbox_entry{position, r.persistence_id, ack.sequence, std::move(message)});
   }
+  for (auto& change : r.change_timers) change_timer(change);
   for (const auto& id : r.cancel_timers) cancel_timer(actor, id);
   for (auto& timer : r.set_timers) set_timer(actor, r.persistence_id, std::move(timer));
   for (auto& mark : r.marks) {
@@ -129,22 +130,22 @@ bool memory_writer::cancel_timer(memory_actor& actor, const std::string& id) {
 
 void memory_writer::apply(change_call& call, wall_time) {
   std::uint64_t applied = 0;
-  for (auto& change : call.request.changes) {
-    const auto actor = state_->actors.find(change.persistence_id);
-    const bool exists = actor != state_->actors.end();
-    if (change.only_if_due) {
-      if (!exists) continue;
-      const auto timer = actor->second.timers.find(change.timer_id);
-      if (timer == actor->second.timers.end() || timer->second.due != *change.only_if_due) continue;
-    }
-    if (change.set) {
-      set_timer(known(change.persistence_id), change.persistence_id, std::move(*change.set));
-      applied += 1;
-    } else if (exists && cancel_timer(actor->second, change.timer_id)) {
-      applied += 1;
-    }
-  }
+  for (auto& change : call.request.changes) applied += change_timer(change) ? 1 : 0;
   call.outcome = applied;
+}
+
+bool memory_writer::change_timer(timer_change& change) {
+  const auto actor = state_->actors.find(change.persistence_id);
+  const bool exists = actor != state_->actors.end();
+  if (change.only_if_due) {
+    if (!exists) return false;
+    const auto timer = actor->second.timers.find(change.timer_id);
+    if (timer == actor->second.timers.end() || timer->second.due != *change.only_if_due)
+      return false;
+  }
+  if (!change.set) return exists && cancel_timer(actor->second, change.timer_id);
+  set_timer(known(change.persistence_id), change.persistence_id, std::move(*change.set));
+  return true;
 }
 
 void memory_writer::apply(open_call& call, wall_time) {

@@ -218,6 +218,8 @@ result<void> sqlite_writer::write_outbox(const writer_state& who, const outbox_m
 }
 
 result<void> sqlite_writer::write_timers(const writer_state& who, const append_request& r) {
+  for (const auto& change : r.change_timers)
+    if (auto ok = change_timer(change); !ok) return std::unexpected(std::move(ok).error());
   for (const auto& id : r.cancel_timers) {
     sql_.cancel_timer.bind_all(who.actor, std::string_view(id));
     if (auto ok = sql_.cancel_timer.run(); !ok) return ok;

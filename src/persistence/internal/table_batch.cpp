@@ -37,6 +37,9 @@ table_batch::table_batch(std::span<write_op> calls) : calls_(calls) {
           } else if constexpr (!std::is_same_v<call_type, acknowledge_call>) {
             add_id(call.request.persistence_id);
           }
+          if constexpr (std::is_same_v<call_type, append_call>)
+            for (const auto& change : call.request.change_timers)
+              timer_keys_.push_back({change.persistence_id, change.timer_id});
         },
         op);
   const auto order = [](const timer_key& k) { return std::pair(k.persistence_id, k.timer_id); };
@@ -161,6 +164,7 @@ void table_batch::decide(append_call& call, wall_time now) {
                                        .version = m.version,
                                        .payload = m.payload},
                             who.id_crc));
+  for (const auto& change : r.change_timers) change_timer(&who, change);
   for (const auto& id : r.cancel_timers) remove_timer(who, id);
   for (const auto& timer : r.set_timers) set_timer(who, timer);
   for (const auto& mark : r.marks) who.marks[mark.name] = mark.value;
@@ -217,21 +221,22 @@ void table_batch::decide(change_call& call, wall_time) {
     }
   for (const auto& change : call.request.changes) {
     const auto who = find(change.persistence_id);
-    if (change.only_if_due) {
-      if (*who == nullptr) continue;
-      const auto timer = (*who)->timers.find(change.timer_id);
-      if (timer == (*who)->timers.end() || !timer->second.exists ||
-          timer->second.due != count_of(*change.only_if_due))
-        continue;
-    }
-    if (change.set) {
-      set_timer(known(change.persistence_id), *change.set);
-      applied += 1;
-    } else if (*who != nullptr && remove_timer(**who, change.timer_id)) {
-      applied += 1;
-    }
+    applied += change_timer(*who, change) ? 1 : 0;
   }
   call.outcome = applied;
+}
+
+bool table_batch::change_timer(known_actor* who, const timer_change& change) {
+  if (change.only_if_due) {
+    if (who == nullptr) return false;
+    const auto timer = who->timers.find(change.timer_id);
+    if (timer == who->timers.end() || !timer->second.exists ||
+        timer->second.due != count_of(*change.only_if_due))
+      return false;
+  }
+  if (!change.set) return who != nullptr && remove_timer(*who, change.timer_id);
+  set_timer(known(change.persistence_id), *change.set);
+  return true;
 }
 
 // Snapshots and the outbox.
