@@ -297,10 +297,26 @@ struct rang {
 struct how_many {
   using reply = int;
 };
-class counter : public event_sourced<count_state, events<rang>, ring, how_many> {
+/// Sets a timer with an event, or cancels one.
+struct plan {
+  int number = 0;
+  using reply = void;
+};
+struct forget {
+  using reply = void;
+};
+class counter : public event_sourced<count_state, events<rang>, ring, how_many, plan, forget> {
  public:
   explicit counter(std::string id) : event_sourced(std::move(id)) {}
-  effect on(ring r) { return persist(rang{r.number}); }
+  effect on(ring r) {
+    if (r.number == 7)  // once more, by its own decision
+      return persist(rang{r.number}).then_schedule(durable_timer::after("own", 2s, ring{8}));
+    return persist(rang{r.number});
+  }
+  effect on(plan p) {
+    return persist(rang{0}).then_schedule(durable_timer::after("own", 100ms, ring{p.number}));
+  }
+  effect on(forget) { return none().then_cancel("own"); }
   int on(how_many) { return state().rings; }
   static void apply(count_state& s, const rang&) { ++s.rings; }
 };
@@ -321,6 +337,29 @@ TEST_CASE("a durable owner's effects and the end of its timer are one commit") {
   CHECK(w.stored() == 1);
   w.rt.real.advance(1s);
   CHECK(c.ask<how_many>().get() == 3);
+}
+
+TEST_CASE("a timer that a commit sets is heard of at once, and one that it cancels does not come") {
+  world w({.recheck = 1h});
+  auto c = w.system->spawn<counter>(std::string("c-1"));
+  w.rt.real.advance(1s);
+  c.ask<plan>(1).get();
+  CHECK(w.stored() == 1);
+  w.rt.real.advance(101ms);
+  CHECK(c.ask<how_many>().get() == 2);
+  CHECK(w.stored() == 0);
+  c.ask<plan>(2).get();
+  c.ask<forget>().get();
+  CHECK(w.stored() == 0);
+  w.rt.real.advance(1min);
+  CHECK(c.ask<how_many>().get() == 3);
+  c.ask<plan>(7).get();  // its handler sets it anew, which is the last word
+  w.rt.real.advance(200ms);
+  CHECK(c.ask<how_many>().get() == 5);
+  CHECK(w.stored() == 1);
+  w.rt.real.advance(2s);
+  CHECK(c.ask<how_many>().get() == 6);
+  CHECK(w.stored() == 0);
 }
 
 TEST_CASE("a timer whose effects were committed does not come again, though nobody was told") {

@@ -219,6 +219,7 @@ void timer_service::take(stored_timer&& t) {
   persistence::delivery d;
   d.sender = held.owner;
   d.timer = held.id;
+  d.due = held.due;
   d.again = held.again;
   d.manifest = read->manifest();
   d.version = read->version();
