@@ -2,8 +2,11 @@
 
 #include <odeon/wire/tagged.hpp>
 
+#include <array>
 #include <concepts>
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -18,11 +21,34 @@ namespace odeon::wire {
 
 namespace detail {
 
+struct older_version {
+  int version;
+  const schema* type;
+};
+
+// The versions from which upcasts lead to T, the newest first.
+template <class T>
+consteval auto versions_before() {
+  if constexpr (upcastable<T>) {
+    constexpr auto rest = versions_before<previous_version<T>>();
+    std::array<older_version, rest.size() + 1> all{};
+    all[0] = {version<previous_version<T>>, &schema_of<previous_version<T>>};
+    for (std::size_t i = 0; i < rest.size(); ++i) all[i + 1] = rest[i];
+    return all;
+  } else {
+    return std::array<older_version, 0>{};
+  }
+}
+
+template <class T>
+inline constexpr auto older_versions = versions_before<T>();
+
 // What a registry keeps of a type: a constant table.
 struct type_entry {
   const schema* type;
   std::string_view manifest;
   int version;
+  std::span<const older_version> older;
   result<void> (*read)(void* value, int found, const source& from);
   std::shared_ptr<void> (*make)();
   void (*construct)(void* storage);
@@ -38,8 +64,8 @@ struct entry_of {
   static void construct(void* storage) { ::new (storage) T(blank<T>()); }
   static void destroy(void* value) noexcept { static_cast<T*>(value)->~T(); }
 
-  static constexpr type_entry table{&schema_of<T>, manifest<T>, version<T>, &read,
-                                    &make,         &construct,  &destroy};
+  static constexpr type_entry table{&schema_of<T>, manifest<T>, version<T>, older_versions<T>,
+                                    &read,         &make,       &construct, &destroy};
 };
 
 }  // namespace detail
@@ -54,6 +80,12 @@ class registered {
 
   /// The name it is registered under.
   [[nodiscard]] std::string_view manifest() const noexcept { return manifest_; }
+  /// The name that values of the type are written under: another one when this is an alias.
+  [[nodiscard]] std::string_view written_as() const noexcept { return entry_.manifest; }
+  /// Earlier versions that can be read, the newest first; constants.
+  [[nodiscard]] std::span<const detail::older_version> older() const noexcept {
+    return entry_.older;
+  }
   /// The type's present version, which is what is written.
   [[nodiscard]] int version() const noexcept { return entry_.version; }
   /// The type; `&type() == &schema_of<T>` asks whether it is T.

@@ -74,6 +74,7 @@ struct bytes_schema : schema {
   /// Makes room for exactly `count` bytes and returns it; null when the type has another, fixed,
   /// size.
   std::byte* (*resize)(void* value, std::size_t count) = nullptr;
+  bool fixed = false;  ///< the size is that of the type
 };
 
 struct optional_schema : schema {
@@ -144,6 +145,9 @@ struct record_schema : schema {
   int version = 1;
   std::span<const field> fields;
   void (*addresses)(const void* value, const void** out) = nullptr;  ///< of all fields, in order
+  /// Calls `visit` with a record as its default constructor makes it, and returns what that does; a
+  /// null function for a type without one, and for a tuple.
+  bool (*with_blank)(void* state, visit_element visit) = nullptr;
 };
 
 struct time_schema : schema {

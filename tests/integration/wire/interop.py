@@ -43,7 +43,7 @@ def need(true, what, seen):
         raise Wrong(f"{what}: {seen!r}")
 
 
-# --- kinds: a random value, the value as a library takes it, and the value of what one gives -------
+# --- kinds: a random value, the value as a library takes it, and the value of what one gives ------
 
 
 class Bool:

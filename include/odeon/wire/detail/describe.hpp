@@ -130,6 +130,7 @@ struct described<T, kind::bytes> {
     fill_common<T>(s, kind::bytes);
     s.view = &view;
     s.resize = &resize;
+    s.fixed = !is_byte_vector<T>;
     return s;
   }();
 };

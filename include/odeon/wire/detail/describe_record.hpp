@@ -47,6 +47,11 @@ struct described<T, kind::record> {
     visit_fields(at<T>(p), collect_addresses{out});
   }
 
+  static bool with_blank(void* state, visit_element visit) {
+    const T made = blank<T>();
+    return visit(state, std::addressof(made));
+  }
+
   static constexpr record_schema value = [] {
     record_schema s;
     fill_common<T>(s, kind::record);
@@ -54,7 +59,11 @@ struct described<T, kind::record> {
     s.version = version<T>;
     s.fields = table;
     s.addresses = &addresses;
-    require_blank<T>(s);
+    if constexpr (blankable<T>) {
+      s.with_blank = &with_blank;
+    } else {
+      require_blank<T>(s);
+    }
     return s;
   }();
 };
