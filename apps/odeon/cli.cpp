@@ -3,6 +3,7 @@
 #include "odeon/bank/generator.hpp"
 #include "odeon/dev/supervisor.hpp"
 #include "odeon/dev/worker.hpp"
+#include "odeon/journal/commands.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -176,6 +177,7 @@ int run_program(int argc, const char* const* argv, const char* version) {
   program.require_subcommand(1);
   chosen run;
   add_dev(program, run);
+  journal_tool::add_commands(program, run);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
