@@ -1,9 +1,11 @@
+#include "sqlite_support.test.hpp"
 #include <odeon/pattern/cron.hpp>
 #include <odeon/persistence/durable_timers.hpp>
 #include <odeon/persistence/event_sourced.hpp>
 #include <odeon/persistence/install.hpp>
 #include <odeon/persistence/memory_journal.hpp>
 #include <odeon/persistence/receivers.hpp>
+#include <odeon/persistence/sqlite_journal.hpp>
 #include <odeon/runtime/serial_executor.hpp>
 #include <odeon/runtime/simulated.hpp>
 
@@ -283,6 +285,39 @@ TEST_CASE("many timers due at once come all, with a bounded number under way") {
   std::ranges::sort(got);
   CHECK(std::ranges::adjacent_find(got) == got.end());
   CHECK(w.stored() == 0);
+}
+
+TEST_CASE("damaged timers are told of with their place, and hold up no others") {
+  jumping_runtime rt;
+  scratch_folder folder;
+  const std::string path = folder.file("journal.db");
+  auto opened = open_sqlite_journal(rt, {.path = path});
+  REQUIRE(opened);
+  actor_system system("timers", {.runtime = &rt});
+  persistence::install(system, std::move(*opened));
+  auto h = std::make_shared<heard>();
+  persistence::receive(system, "bell", system.spawn<bell>(h, nullptr));
+  durable_timers timers(system);
+  const wall_time now = rt.wall_now();
+  std::vector<int> whole;
+  for (int i = 0; i < 60; ++i) {
+    timers.set("bell", durable_timer::at("t" + std::to_string(i), now + i * 1s, ring{i})).get();
+    if (i != 20 && i != 21 && i != 40) whole.push_back(i);
+  }
+  {
+    raw_sqlite raw(path);
+    raw.run("UPDATE timers SET payload = x'00' WHERE id IN ('t20', 't21', 't40')");
+  }
+  std::vector<durable_timer_failed> told;
+  auto listening = system.events().on<durable_timer_failed>(
+      [&](const durable_timer_failed& f) { told.push_back(f); });
+  (void)persistence::start_timers(system, {.page = 16});
+  rt.real.advance(90s);
+  CHECK(h->rings == whole);
+  REQUIRE(told.size() == 3);
+  CHECK(told[2].why == errc::corrupt_record);
+  CHECK(told[2].why.text().find("t40") != std::string_view::npos);
+  CHECK(timers.stats().fired == 57);
 }
 
 // -- owners that keep a state --------------------------------------------------------------------

@@ -11,6 +11,10 @@
 // `recheck`, finds what nobody told of; a pass that took long makes the next one wait ten times as
 // long, so that passed-over timers in great number cost a tenth of a core at most.
 //
+// A damaged timer makes the store refuse its page. Pages then shrink until it stands first, and a
+// search over due times finds the way past it, so that it holds up nothing but timers that are due
+// in the same nanosecond; the next pass meets it again.
+//
 // Everything runs on this actor's turns. A restart forgets all of it; the store has it.
 
 #include "persistence/internal/timer_service.hpp"
@@ -22,9 +26,10 @@ namespace odeon::detail {
 
 namespace {
 
-constexpr std::size_t rests_max = 10'000;  // of each kind; what is beyond comes with each pass
-constexpr std::size_t changes_max = 2048;  // of one batch
-constexpr std::int64_t pass_share = 10;    // a pass takes at most one part in so many of the time
+constexpr std::size_t rests_max = 10'000;       // of each kind; what is beyond comes with each pass
+constexpr std::size_t changes_max = 2048;       // of one batch
+constexpr std::size_t damages_told_max = 1000;  // each is told once
+constexpr std::int64_t pass_share = 10;  // a pass takes at most one part in so many of the time
 
 std::string key_of(const std::string& owner, const std::string& id) {
   return std::to_string(owner.size()) + ":" + owner + id;
@@ -33,6 +38,7 @@ std::string key_of(const std::string& owner, const std::string& id) {
 }  // namespace
 
 timer_service::timer_service(const std::weak_ptr<timer_extension>& with) : with_(with) {
+  page_ = with_->options.page;
   with_->under_way.store(0, std::memory_order_relaxed);  // a counter alone
 }
 
@@ -132,12 +138,14 @@ void timer_service::read_on() {
     pass_began_ = t;
     next_pass_ = time_point::max();
     cursor_ = {};
+    page_ = with_->options.page;
+    search_.reset();
   }
   reading_ = true;
   next_due_ = wall_time::max();
   with_->reads.fetch_add(1, std::memory_order_relaxed);  // a counter alone
   with_->store->timers_due(
-      wall_now(), cursor_, with_->options.page,
+      wall_now(), search_ ? timer_cursor{search_->probe(), {}, {}} : cursor_, search_ ? 1 : page_,
       [me = self()](result<std::vector<stored_timer>> r) { me.tell(timers_read{std::move(r)}); });
 }
 
@@ -155,7 +163,36 @@ void timer_service::read_failed(const error& why) {
   arm();
 }
 
+/// Finds the way past a timer that cannot be read.
+void timer_service::met_damage(const error& why) {
+  reading_ = false;
+  if (page_ > 1) {
+    page_ /= 2;
+    return read_on();
+  }
+  search_.emplace(cursor_.due, std::string(why.text()));
+  if (damages_told_.size() < damages_told_max && damages_told_.emplace(why.text()).second) {
+    log().error("a durable timer is damaged, and passed over: {}", why.to_string());
+    ctx().system().events().publish(durable_timer_failed{{}, {}, 1, why});
+  }
+  read_on();
+}
+
 void timer_service::on(timers_read m) {
+  if (search_) {
+    reading_ = false;
+    if (!m.page && m.page.error() != errc::corrupt_record) {
+      search_.reset();
+      return read_failed(m.page.error());
+    }
+    if (search_->told(!m.page && m.page.error().text() == search_->what())) {
+      cursor_ = {search_->probe(), {}, {}};
+      search_.reset();
+      page_ = with_->options.page;
+    }
+    return read_on();
+  }
+  if (!m.page && m.page.error() == errc::corrupt_record) return met_damage(m.page.error());
   if (!m.page) return read_failed(m.page.error());
   timer_cursor end = std::move(cursor_);
   for (stored_timer& t : *m.page) {
@@ -182,9 +219,10 @@ void timer_service::on(timers_read m) {
 }
 
 void timer_service::on(next_timer_read m) {
-  if (!m.page) return read_failed(m.page.error());
+  // Where that one is damaged, the next pass sees what is due behind it.
+  if (!m.page && m.page.error() != errc::corrupt_record) return read_failed(m.page.error());
   reading_ = false;
-  if (!m.page->empty()) next_due_ = std::min(next_due_, m.page->front().timer.due);
+  if (m.page && !m.page->empty()) next_due_ = std::min(next_due_, m.page->front().timer.due);
   const bool went_back = back_to_ <= cursor_.due;
   look_from(std::exchange(back_to_, wall_time::max()));
   if (went_back)

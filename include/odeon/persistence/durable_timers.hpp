@@ -49,7 +49,9 @@ struct durable_timers_options {
   duration max_backoff = std::chrono::minutes(1);         ///< … up to this
 };
 
-/// A delivery failed, and will be repeated. Published on the event stream.
+/// A delivery failed, and will be repeated. Published on the event stream. Without owner and id: a
+/// timer in the store is damaged (`corrupt_record`, with its place); it is passed over, and told of
+/// once.
 struct durable_timer_failed {
   std::string owner;
   std::string id;

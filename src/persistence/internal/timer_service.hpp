@@ -1,5 +1,6 @@
 #pragma once
 
+#include "persistence/internal/damage_search.hpp"
 #include <odeon/core/actor.hpp>
 #include <odeon/core/actor_system.hpp>
 #include <odeon/persistence/durable_timers.hpp>
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 /// @file The actor that fires durable timers. See timer_service.cpp for its protocol.
@@ -115,6 +117,7 @@ class timer_service
   void see(wall_time due);
   void look_from(wall_time due);
   void read_failed(const error& why);
+  void met_damage(const error& why);
   void arm();
   [[nodiscard]] bool full() const noexcept;
   [[nodiscard]] time_point now() const;
@@ -128,6 +131,9 @@ class timer_service
   std::vector<timer_change> changes_;
   std::vector<std::string> change_keys_;
 
+  std::size_t page_ = 0;                 // timers of the next read
+  std::optional<damage_search> search_;  // the way past a damaged timer
+  std::unordered_set<std::string> damages_told_;
   timer_cursor cursor_;  // all that is due before it has been looked at
   wall_time next_due_ = wall_time::max();
   time_point next_rest_ends_ = time_point::max();
