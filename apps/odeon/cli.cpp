@@ -4,6 +4,7 @@
 #include "odeon/dev/supervisor.hpp"
 #include "odeon/dev/worker.hpp"
 #include "odeon/journal/commands.hpp"
+#include "odeon/timers/commands.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -178,6 +179,7 @@ int run_program(int argc, const char* const* argv, const char* version) {
   chosen run;
   add_dev(program, run);
   journal_tool::add_commands(program, run);
+  timers_tool::add_commands(program, run);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -25,16 +25,17 @@ std::pair<std::string_view, std::string> kind_of(const std::string& journal) {
   return {"sqlite", journal};
 }
 
-result<std::unique_ptr<journal>> open_plain(runtime& rt, const source& from) {
+result<std::unique_ptr<journal>> open_plain(runtime& rt, const source& from, bool to_write) {
   const auto [kind, where] = kind_of(from.journal);
   if (kind == "sqlite")
-    return open_sqlite_journal(rt, sqlite_journal_options{.path = where, .read_only = true});
+    return open_sqlite_journal(
+        rt, sqlite_journal_options{.path = where, .read_only = !to_write, .create = false});
 #ifdef ODEON_WITH_POSTGRES
   if (kind == "postgres") {
     postgres_journal_options options;
     options.connection = where;
     options.create = false;
-    options.accept_unsafe_server = true;  // nothing is written
+    options.accept_unsafe_server = !to_write;
     return open_postgres_journal(rt, std::move(options));
   }
 #endif
@@ -42,6 +43,14 @@ result<std::unique_ptr<journal>> open_plain(runtime& rt, const source& from) {
   return fail(errc::invalid_argument, std::string(kind) +
                                           ": is not among the journals that this "
                                           "program can open");
+}
+
+result<std::unique_ptr<journal>> open(runtime& rt, const source& from, bool to_write) {
+  auto keys = keys_of(from);
+  if (!keys) return std::unexpected(std::move(keys.error()));
+  auto plain = open_plain(rt, from, to_write);
+  if (!plain || !*keys) return plain;
+  return encrypt(rt, std::move(*plain), std::move(**keys), {.accept_plain = from.accept_plain});
 }
 
 }  // namespace
@@ -68,11 +77,11 @@ result<std::optional<key_ring>> keys_of(const source& from) {
 }
 
 result<std::unique_ptr<journal>> open_to_read(runtime& rt, const source& from) {
-  auto keys = keys_of(from);
-  if (!keys) return std::unexpected(std::move(keys.error()));
-  auto plain = open_plain(rt, from);
-  if (!plain || !*keys) return plain;
-  return encrypt(rt, std::move(*plain), std::move(**keys), {.accept_plain = from.accept_plain});
+  return open(rt, from, false);
+}
+
+result<std::unique_ptr<journal>> open_to_write(runtime& rt, const source& from) {
+  return open(rt, from, true);
 }
 
 struct progress_line::state {

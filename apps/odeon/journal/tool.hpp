@@ -89,6 +89,9 @@ int complain(const terminal& t, const error& why, exit_code otherwise);
 /// Opens to read: an SQLite file beside whoever writes it. With its keys, if any.
 [[nodiscard]] result<std::unique_ptr<journal>> open_to_read(runtime& rt, const source& from);
 
+/// Opens a journal that exists to change it: an SQLite file must not be in use.
+[[nodiscard]] result<std::unique_ptr<journal>> open_to_write(runtime& rt, const source& from);
+
 /// A line on `err` that is written over and over, at most ten times a second. Nothing without
 /// `terminal::progress`.
 class progress_line {
