@@ -193,6 +193,28 @@ TEST_CASE("an idle journal waits for company for the time it was told to, by the
   CHECK(j->stats().commits == 2);
 }
 
+TEST_CASE("a stream of calls does not make the first one wait longer than it was told to") {
+  simulated_runtime rt;
+  journal_options bounds;
+  bounds.group_wait = std::chrono::milliseconds(5);
+  const auto j = make_memory_journal(rt, nullptr, bounds);
+  std::vector<time_point> asked;
+  std::vector<duration> waited;
+  for (int k = 0; k < 40; ++k) {  // another id every half millisecond, without an end in sight
+    asked.push_back(rt.now());
+    j->open_writer("a" + std::to_string(k), [&](result<std::uint64_t> epoch) {
+      CHECK(epoch == 1u);
+      waited.push_back(rt.now() - asked[waited.size()]);
+    });
+    rt.advance(std::chrono::microseconds(500));
+  }
+  rt.advance(std::chrono::milliseconds(5));
+  REQUIRE(waited.size() == 40);
+  for (const duration d : waited) CHECK(d <= std::chrono::milliseconds(5));
+  CHECK(waited.front() == std::chrono::milliseconds(5));
+  CHECK(j->stats().commits <= 5);
+}
+
 TEST_CASE("a full batch does not wait for company") {
   simulated_runtime rt;
   journal_options bounds;

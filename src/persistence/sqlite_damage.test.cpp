@@ -15,11 +15,26 @@ using odeon::testing::waiting_journal;
 namespace {
 
 constexpr int actors = 6;
+constexpr int keepers = 2;  // of states
 
 std::string name(int k) { return "actor-" + std::to_string(k); }
+std::string keeper(int k) { return "keeper-" + std::to_string(k); }
 
-/// A small journal with something of everything: segments and a landing, snapshots, tags, timers,
-/// messages.
+/// Three states, of which the last two stay, and two marks.
+void build_states(waiting_journal& j, const std::string& id) {
+  const auto epoch = j.open_writer(id).value();
+  for (std::uint64_t s = 1; s <= 3; ++s) {
+    append_request r{.persistence_id = id, .epoch = epoch, .expected_sequence = s - 1};
+    r.state = state_record{.manifest = "state",
+                           .payload = odeon::testing::bytes_of(id + "/" + std::to_string(s)),
+                           .keep = 2};
+    r.marks = {{"one", 10 * s}, {"two", 20 * s}};
+    REQUIRE(j.append(std::move(r)));
+  }
+}
+
+/// A small journal with something of everything: segments and a landing, snapshots, states, tags,
+/// timers, marks, messages.
 void build(sqlite_world& w) {
   w.options.landing_bytes = 3'000;
   w.options.segment_bytes = 700;
@@ -39,6 +54,7 @@ void build(sqlite_world& w) {
                                  .sequence = s,
                                  .payload = odeon::testing::bytes_of("s" + std::to_string(s))}));
   }
+  for (int k = 0; k < keepers; ++k) build_states(j, keeper(k));
 }
 
 /// What reads gave, compared with what was written.
@@ -76,12 +92,60 @@ void check_recovery(waiting_journal& j, int k, outcome& o) {
   }
 }
 
+// What an id with states says of itself: its newest state and its marks cannot be missing.
+void check_states(waiting_journal& j, const std::string& id, outcome& o) {
+  const auto good = [&](const auto& answer) {
+    if (answer) return true;
+    o.reported = true;
+    o.what = answer.error().to_string();
+    return false;
+  };
+  const auto is = [&](const std::optional<stored_snapshot>& s, std::uint64_t sequence) {
+    return s && s->sequence == sequence && s->manifest == "state" &&
+           odeon::testing::text_of(s->payload) == id + "/" + std::to_string(sequence);
+  };
+  const auto newest = j.snapshot({.persistence_id = id});
+  if (good(newest) && !is(newest->snapshot, 3)) o.is_wrong(id + " has another newest state");
+  const auto older = j.snapshot({.persistence_id = id, .max_sequence = 2});
+  if (good(older) && older->snapshot && !is(older->snapshot, 2)) o.is_wrong(id + " had another");
+  o.reported = o.reported || (older && !older->damaged.empty());
+  o.missing = o.missing || (older && !older->snapshot);
+  const auto recovered = j.recover({.persistence_id = id});
+  if (good(recovered.end) && recovered.steps != std::vector<std::string>{"snapshot 3 " + id + "/3"})
+    o.is_wrong(id + " recovered something else");
+  const auto highest = j.highest(id);
+  if (good(highest) && *highest != 3) o.is_wrong(id + " has another revision");
+  const auto one = j.mark(id, "one");
+  const auto two = j.mark(id, "two");
+  if (good(one) && *one != 30) o.is_wrong("the mark one of " + id);
+  if (good(two) && *two != 60) o.is_wrong("the mark two of " + id);
+  const auto none = j.mark(id, "three");
+  if (good(none) && *none != 0) o.is_wrong("a mark of " + id + " that was never set");
+  const auto marks = j.marks(id);
+  o.missing = o.missing || (good(marks) && marks->size() != 2);
+  for (const auto& m : marks.value_or(std::vector<mark_record>{}))
+    if (m.value != (m.name == "one" ? 30u : 60u)) o.is_wrong("the mark " + m.name + " of " + id);
+  const auto list = j.snapshots({.persistence_id = id});
+  o.missing = o.missing || (good(list) && list->size() != 2);
+  for (const auto& s : list.value_or(std::vector<snapshot_info>{})) {
+    o.reported = o.reported || s.damaged;
+    if (!s.damaged && (s.sequence < 2 || s.sequence > 3 || s.bytes != id.size() + 2))
+      o.is_wrong("a listed state of " + id);
+  }
+}
+
 void check_queries(waiting_journal& j, outcome& o) {
   const auto note = [&](const auto& answer) {
     if (answer) return;
     o.reported = true;
     o.what = answer.error().to_string();
   };
+  const auto ids = j.ids();
+  note(ids);
+  o.missing = o.missing || (ids && ids->size() != actors + keepers);
+  for (const auto& id : ids.value_or(std::vector<std::string>{}))
+    if (id.size() < 7 || (id != name(id.back() - '0') && id != keeper(id.back() - '0')))
+      o.is_wrong("there is an id " + id);
   const auto tagged = j.by_tag("t");
   note(tagged);
   o.missing = o.missing || (tagged && tagged->size() != 2 * actors);
@@ -116,6 +180,7 @@ outcome read_all(sqlite_world& w) {
   }
   waiting_journal j(*w.rt, std::move(*opened));
   for (int k = 0; k < actors; ++k) check_recovery(j, k, o);
+  for (int k = 0; k < keepers; ++k) check_states(j, keeper(k), o);
   check_queries(j, o);
   return o;
 }
@@ -146,12 +211,16 @@ TEST_CASE("a flipped byte anywhere in the file is reported or harmless, and neve
     std::ifstream file(original, std::ios::binary);
     bytes.assign(std::istreambuf_iterator<char>(file), {});
   }
-  // All bytes when asked for; here a sample, most of it where there is something, each with another
-  // bit.
+  // All bytes when asked for (ODEON_DAMAGE_STEP=1); here a sample, most of it where there is
+  // something, each with another bit.
   const char* asked = std::getenv("ODEON_DAMAGE_STEP");
-  const std::uint64_t step = asked != nullptr ? std::strtoull(asked, nullptr, 10) : 37;
+  const std::uint64_t step = asked != nullptr ? std::strtoull(asked, nullptr, 10) : 47;
+  const char* from = std::getenv("ODEON_DAMAGE_FROM");  // to share the work
+  const char* to = std::getenv("ODEON_DAMAGE_TO");
   std::vector<std::uint64_t> places;
-  for (std::uint64_t at = 0; at < bytes.size(); ++at)
+  const std::uint64_t first = from != nullptr ? std::strtoull(from, nullptr, 10) : 0;
+  const std::uint64_t last = to != nullptr ? std::strtoull(to, nullptr, 10) : bytes.size();
+  for (std::uint64_t at = first; at < std::min<std::uint64_t>(last, bytes.size()); ++at)
     if (bytes[at] != 0 || at % 64 == 0 || step == 1) places.push_back(at);
   std::uint64_t reported = 0;
   std::uint64_t unseen = 0;
@@ -164,7 +233,10 @@ TEST_CASE("a flipped byte anywhere in the file is reported or harmless, and neve
     const auto walked = verify_sqlite_journal(w.options.path);
     const outcome o = read_all(w);
     REQUIRE_MESSAGE(!o.wrong, o.what);
-    // What a read reports or lacks, the walk over the file finds as well.
+    // What a read reports or lacks, the walk over the file finds as well, and says where.
+    for (const auto& d : walked ? walked->damages : std::vector<journal_damage>{})
+      REQUIRE(!d.place.empty());
+    if (o.refused) REQUIRE(o.what.find(w.options.path) != std::string::npos);
     const bool found = !walked || !walked->good();
     if (o.reported || o.missing)
       REQUIRE_MESSAGE(found, (o.missing ? "an entry is missing" : o.what));

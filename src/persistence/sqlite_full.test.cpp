@@ -101,6 +101,50 @@ TEST_CASE("a journal opened on a full disk is read") {
   check_events(j, written);
 }
 
+TEST_CASE("a full disk refuses states and marks, keeps the newest, and goes on with space") {
+  sqlite_world w;
+  const auto text = [](std::uint64_t k) { return std::string(3'000, 's') + std::to_string(k); };
+  std::uint64_t written = 0;
+  {
+    auto j = w.open();
+    const auto epoch = j.open_writer("a").value();
+    const auto store = [&](std::uint64_t k) {
+      append_request r{.persistence_id = "a", .epoch = epoch, .expected_sequence = k};
+      r.state = state_record{
+          .manifest = "state", .payload = odeon::testing::bytes_of(text(k + 1)), .keep = 0};
+      r.marks = {{"sender", k + 1}};
+      return j.append(std::move(r));
+    };
+    const auto check_newest = [&] {
+      const auto newest = j.snapshot({.persistence_id = "a"}).value().snapshot.value();
+      CHECK(newest.sequence == written);
+      CHECK(odeon::testing::text_of(newest.payload) == text(written));
+      CHECK(j.mark("a", "sender") == written);
+      CHECK(j.highest("a") == written);
+    };
+    {
+      const file_size_limit limit(1'000'000);
+      auto refused = store(written);
+      while (refused) refused = store(++written);
+      CHECK_MESSAGE(refused.error().code() == errc::store_full, refused.error().to_string());
+      CHECK(written > 20);
+      check_newest();
+      CHECK(store(written).error().code() == errc::store_full);
+      check_newest();
+    }
+    REQUIRE(store(written));
+    ++written;
+    check_newest();
+  }
+  CHECK(w.verify().good());
+  auto j = w.open();
+  for (std::uint64_t k = 1; k <= written; ++k)
+    CHECK(odeon::testing::text_of(j.snapshot({.persistence_id = "a", .max_sequence = k})
+                                      .value()
+                                      .snapshot.value()
+                                      .payload) == text(k));
+}
+
 TEST_CASE("the bound on the file's size acts like a full disk") {
   sqlite_world w;
   w.options.max_file_bytes = 400'000;

@@ -168,7 +168,8 @@ class journal {
   virtual void load_snapshot(snapshot_criteria which, completion<loaded_snapshot> done) = 0;
 
   /// What snapshots or revisions there are, the newest first, of the criteria, at most `max` of
-  /// them. Their content is not read, and not checked.
+  /// them. A damaged one is marked where the store checks them here, and reported in any case when
+  /// it is loaded.
   virtual void snapshots_of(snapshot_criteria which, std::size_t max,
                             completion<std::vector<snapshot_info>> done) = 0;
 

@@ -45,6 +45,7 @@ struct snapshot_info {
   std::string manifest;
   std::uint32_t version = 1;
   std::uint64_t bytes = 0;  ///< of the payload
+  bool damaged = false;     ///< it does not match its checksum: all above may be wrong
 };
 
 /// Which snapshots of one persistence id: those with `min_sequence <= sequence <= max_sequence`.

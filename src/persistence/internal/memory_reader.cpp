@@ -134,9 +134,11 @@ result<std::vector<snapshot_info>> memory_reader::snapshots_of(const snapshot_cr
   if (found == state_->actors.end()) return out;
   const auto& all = found->second.snapshots;
   for (auto at = all.upper_bound(which.max_sequence); at != all.begin() && out.size() < max;) {
-    const stored_snapshot& s = (--at)->second->snapshot;
+    const memory_snapshot& item = *(--at)->second;
+    const stored_snapshot& s = item.snapshot;
     if (s.sequence < which.min_sequence) break;
-    out.push_back({s.sequence, s.written, s.manifest, s.version, s.payload.size()});
+    out.push_back({s.sequence, s.written, s.manifest, s.version, s.payload.size(),
+                   checksum(which.persistence_id, s) != item.crc});
   }
   return out;
 }

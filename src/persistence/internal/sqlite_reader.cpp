@@ -50,8 +50,9 @@ result<void> sqlite_reader::prepare() {
       {&sql_.begin, "BEGIN"},
       {&sql_.end, "COMMIT"},
       {&sql_.snapshot_list,
-       "SELECT sequence, written, manifest, version, length(payload) FROM snapshots"
-       " WHERE actor = ? AND sequence BETWEEN ? AND ? ORDER BY sequence DESC LIMIT ?"},
+       "SELECT " + std::string(snapshot_columns) +
+           " FROM snapshots"
+           " WHERE actor = ? AND sequence BETWEEN ? AND ? ORDER BY sequence DESC LIMIT ?"},
       {&sql_.mark,
        "SELECT " + std::string(mark_columns) + " FROM marks WHERE actor = ? AND name = ?"},
       {&sql_.mark_by_crc,

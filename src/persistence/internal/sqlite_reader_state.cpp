@@ -63,8 +63,9 @@ result<std::vector<snapshot_info>> sqlite_reader::snapshots_of(const snapshot_cr
     auto found = row.step();
     if (!found) return std::unexpected(std::move(found.error()));
     if (!*found) return out;
+    const bool good = is_good_snapshot(row, which.persistence_id);
     out.push_back({row.natural(0), wall_time(duration(row.integer(1))), std::string(row.text(2)),
-                   row.natural32(3), row.natural(4)});
+                   row.natural32(3), row.blob(4).size(), !good});
   }
 }
 

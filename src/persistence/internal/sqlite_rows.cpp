@@ -56,10 +56,13 @@ std::uint32_t checksum(const outbox_message& m, std::uint64_t position, std::uin
       .value();
 }
 
+bool is_good_snapshot(sqlite_statement& row, std::string_view id) {
+  return snapshot_checksum(row.natural(0), time_of(row.integer(1)), row.text(2), row.natural32(3),
+                           row.blob(4), crc32c(id)) == row.natural32(5);
+}
+
 result<stored_snapshot> read_snapshot(sqlite_statement& row, std::string_view id) {
-  const auto crc = snapshot_checksum(row.natural(0), time_of(row.integer(1)), row.text(2),
-                                     row.natural32(3), row.blob(4), crc32c(id));
-  if (crc != row.natural32(5))
+  if (!is_good_snapshot(row, id))
     return mismatch("the snapshot as of sequence " + std::to_string(row.natural(0)), id);
   return stored_snapshot{row.natural(0), time_of(row.integer(1)), std::string(row.text(2)),
                          row.natural32(3), copy(row.blob(4))};

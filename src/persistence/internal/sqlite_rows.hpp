@@ -43,6 +43,7 @@ inline constexpr const char* mark_columns = "name, name_crc, value, crc";
 
 /// The present row, whose first columns are those above. Errors: `corrupt_record`, with the place.
 [[nodiscard]] result<stored_snapshot> read_snapshot(sqlite_statement& row, std::string_view id);
+[[nodiscard]] bool is_good_snapshot(sqlite_statement& row, std::string_view id);
 [[nodiscard]] result<timer_record> read_timer(sqlite_statement& row, std::string_view id);
 [[nodiscard]] result<mark_record> read_mark(sqlite_statement& row, std::string_view id);
 [[nodiscard]] result<outbox_entry> read_outbox(sqlite_statement& row, std::string_view id);
