@@ -32,12 +32,6 @@ inline std::string connection_as(const std::string& user, const std::string& mor
   return "host=" + server()->folder() + " dbname=postgres user=" + user + " " + more;
 }
 
-/// A schema that no other test uses.
-inline std::string fresh_schema() {
-  static int count = 0;
-  return "journal_" + std::to_string(++count);
-}
-
 inline odeon::postgres_journal_options options_on(const std::string& schema) {
   odeon::postgres_journal_options o;
   o.connection = connection_as("odeon");

@@ -178,6 +178,8 @@ class database_server {
               "-c",
               "shared_buffers=32MB",
               "-c",
+              "recovery_init_sync_method=syncfs",
+              "-c",
               "max_connections=60"};
     return {server_,
             "--no-defaults",
