@@ -197,8 +197,13 @@ durable_timers start_timers(actor_system& system, durable_timers_options options
   {
     const std::lock_guard lock(extension->mutex);
     if (!extension->service) {
+      constexpr duration tick = std::chrono::milliseconds(1);
+      constexpr duration day = std::chrono::hours(24);
       options.page = std::max<std::size_t>(options.page, 1);
       options.window = std::max<std::size_t>(options.window, 1);
+      options.recheck = std::clamp(options.recheck, tick, day);
+      options.min_backoff = std::clamp(options.min_backoff, tick, day);
+      options.max_backoff = std::clamp(options.max_backoff, options.min_backoff, day);
       extension->options = options;
       extension->service = system.spawn<detail::timer_service>(
           {.name = "odeon-timers",

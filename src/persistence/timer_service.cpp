@@ -115,11 +115,13 @@ void timer_service::wake_rested() {
 void timer_service::arm() {
   const wall_time wall = wall_now();
   const time_point t = now();
-  time_point at = std::min(next_pass_, next_rest_ends_);
+  // Never longer than `recheck`: the wall clock may jump meanwhile.
+  duration wait = with_->options.recheck;
   if (next_due_ <= wall)
-    at = t;
-  else if (next_due_ - wall < with_->options.recheck)  // no overflow: a pass is due before that
-    at = std::min(at, t + (next_due_ - wall));
+    wait = duration::zero();
+  else if (next_due_ < wall + wait)
+    wait = next_due_ - wall;
+  const time_point at = std::min({next_pass_, next_rest_ends_, t + wait});
   if (at >= armed_for_) return;
   alarm_.cancel();
   armed_for_ = at;

@@ -35,7 +35,7 @@ namespace odeon {
 
 class actor_system;
 
-/// An aggregate with defaults.
+/// An aggregate with defaults. `recheck` and the backoffs are at least 1 ms and at most a day.
 struct durable_timers_options {
   /// A round that is looked at later than this has been missed: see `catch_up`.
   duration grace = std::chrono::minutes(1);
