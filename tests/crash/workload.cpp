@@ -92,6 +92,17 @@ odeon::append_request request_of(std::uint32_t id, std::uint64_t step) {
   r.set_timers.push_back(
       {.id = "step", .due = instant(step + 1), .manifest = "t", .version = 1, .payload = {}});
   r.marks.push_back({.name = "step", .value = step + 1});
+  // Conditional changes: one that is always met, one that is after the step before did the first
+  // and was not followed by a removal, and one that never is.
+  odeon::timer_change change{.persistence_id = r.persistence_id, .timer_id = "y"};
+  switch (d.below(3)) {
+    case 0: change.set = {.id = "y", .due = instant(step), .manifest = "t", .payload = {}}; break;
+    case 1: change.only_if_due = instant(step - 1); break;
+    default:
+      change.only_if_due = instant(999'999'999);
+      change.set = {.id = "y", .due = instant(step), .manifest = "never", .payload = {}};
+  }
+  r.change_timers.push_back(std::move(change));
   const std::string other = "x" + std::to_string(d.below(4));
   if (d.one_in(3))
     r.cancel_timers.push_back(other);
@@ -125,6 +136,14 @@ void expected::advance(std::uint32_t id) {
     state = std::move(*r.state);
   }
   for (auto& m : r.outbox) outbox.push_back({step - 1, sequence, std::move(m)});
+  for (const auto& c : r.change_timers) {
+    const auto there = timers.find(c.timer_id);
+    if (c.only_if_due && (there == timers.end() || there->second.due != *c.only_if_due)) continue;
+    if (c.set)
+      timers[c.timer_id] = *c.set;
+    else
+      timers.erase(c.timer_id);
+  }
   for (const auto& t : r.cancel_timers) timers.erase(t);
   for (auto& t : r.set_timers) timers[t.id] = t;
   for (const auto& m : r.marks) {
