@@ -34,11 +34,16 @@ struct purse_state {
 /// Keeps nothing: a durable receiver all the same, by its name.
 class clerk : public odeon::actor<arrived> {
  public:
-  explicit clerk(std::shared_ptr<odeon::promise<long>> told) : told_(std::move(told)) {}
-  void on(arrived m) { told_->set(m.balance); }
+  clerk(std::shared_ptr<odeon::promise<long>> told, long awaited)
+      : told_(std::move(told)),
+        awaited_(awaited) {}
+  void on(arrived m) {
+    if (m.balance == awaited_) told_->set(m.balance);  // else: of a run that was killed
+  }
 
  private:
   std::shared_ptr<odeon::promise<long>> told_;
+  long awaited_;
 };
 
 class purse : public odeon::event_sourced<purse_state, odeon::events<changed>, credit, transfer> {
@@ -74,8 +79,9 @@ int main(int argc, char** argv) {
 
   auto [told, bob_has] = odeon::promise<long>::make(rt);
   auto promise = std::make_shared<odeon::promise<long>>(std::move(told));
-  odeon::persistence::receive(system, "clerk", system.spawn<clerk>(promise));
   auto ada = system.spawn<purse>(std::string("purse/ada"));
-  std::printf("ada has %ld\n", ada.ask<transfer>("purse/bob", 5L).get());
+  const long has = ada.ask<transfer>("purse/bob", 5L).get();
+  std::printf("ada has %ld\n", has);
+  odeon::persistence::receive(system, "clerk", system.spawn<clerk>(promise, -has));
   std::printf("bob has %ld\n", std::move(bob_has).get());
 }

@@ -187,7 +187,9 @@ void outbox_relay::rest(lanes::iterator at) {
   buffered_ -= l.waiting.size();
   l.waiting.clear();
   ++l.attempts;
-  if ((l.attempts & (l.attempts - 1)) == 0)  // 1, 2, 4, 8, …
+  // 1, 2, 4, 8, …; that an activator was called is no trouble yet.
+  const bool told = (l.attempts & (l.attempts - 1)) == 0;
+  if (told && (l.attempts > 1 || l.failure != errc::no_such_actor))
     log().warn("a message to \"{}\" was not settled, attempt {}: {}", l.receiver, l.attempts,
                l.failure.to_string());
   const auto most = with_->options.max_delivery_attempts;
