@@ -89,7 +89,10 @@ class shaper {
     const auto [name, is_new] = name_of(s);
     if (is_new) {
       std::vector<contract_field> fields;
-      for (const field& f : s.fields) fields.push_back({std::string(f.name), of(*f.type), {}});
+      for (const field& f : s.fields) {
+        const bool required = (s.required >> fields.size() & 1U) != 0;
+        fields.push_back({std::string(f.name), of(*f.type), {}, required});
+      }
       add_defaults(fields, s);
       types_[name].fields = std::move(fields);
     }

@@ -226,6 +226,18 @@ TEST_CASE("what is no contract is refused, with its place") {
             .contains("a key and a value"));
   CHECK(message(R"({"use":"both","version":1,"type":"i32","reads":{"x":"i32"}})")
             .contains("messages.m.reads.x: a version is a number from 1"));
+  CHECK(message(R"({"use":"both","version":1,"type":{"variant":[["a","i32"],["a","i8"]]}})")
+            .contains("the label \"a\" is there twice"));
+  const auto type = [&](std::string_view body) {
+    return refusal(head + R"("messages":{},"types":{"t":)" + std::string(body) + "}}");
+  };
+  CHECK(type(R"({"enum":"u8","values":{"a":1}})") == "read");
+  CHECK(type(R"({"enum":"f32","values":{}})").contains("types.t.enum: an enum is an integer"));
+  CHECK(type(R"({"enum":"u8","values":{"a":"b"}})").contains("types.t.a: expected an integer"));
+  CHECK(type(R"({"fields":[{"name":"a","type":"i8"},{"name":"a","type":"i8"}]})")
+            .contains("the field \"a\" is there twice"));
+  CHECK(message(R"({"use":"both","version":2,"type":"i32","reads":{"2":"string"}})")
+            .contains("messages.m.reads: a version that is read is earlier than"));
 }
 
 TEST_CASE("a program that is not asked for its contract goes on") {

@@ -204,6 +204,12 @@ struct wide {
   int a = 1;
   std::string b;
 };
+struct demanding {
+  static constexpr auto manifest = "m";
+  static constexpr auto required = wire::fields("b");
+  int a = 1;
+  std::string b;
+};
 struct narrow {
   static constexpr auto manifest = "m";
   int a = 1;
@@ -250,6 +256,17 @@ TEST_CASE("a field may be added, and one that is gone loses what is stored") {
              "breaks the wire and replay: m, field b: is gone: what bytes say of it is skipped"));
   // It is read all the same, without what it said.
   CHECK(wire::decode<narrow>(wire::encode(wide{7, "x"}))->a == 7);
+}
+
+TEST_CASE("a field that must be there breaks what was written without it") {
+  const auto added = diff(contract_of<narrow>(), contract_of<demanding>());
+  CHECK(sum(added) == refused);
+  CHECK(says(added, "m, field b: is new and required: bytes that lack it are refused"));
+  CHECK(wire::decode<demanding>(wire::encode(narrow{})).error() == errc::missing_field);
+  const auto later = diff(contract_of<wide>(), contract_of<demanding>());
+  CHECK(sum(later) == breakage{.stored = true});
+  CHECK(says(later, "is required now"));
+  CHECK(diff(contract_of<demanding>(), contract_of<wide>()).empty());
 }
 
 TEST_CASE("a field that is renamed is gone, and the likely new name is told") {

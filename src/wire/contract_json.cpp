@@ -68,6 +68,7 @@ json::value value_of(const contract_type& t) {
     json::object field{{"name", f.name}, {"type", value_of(f.type)}};
     // The text of the JSON, which no library may write with other digits.
     if (!f.initial.empty()) field["default"] = f.initial;
+    if (f.required) field["required"] = true;
     fields.push_back(std::move(field));
   }
   return json::object{{"fields", std::move(fields)}};
@@ -169,8 +170,8 @@ class reader {
       for (const json::value& part : array(held, in)) made.of.push_back(shape(part, in));
       if (made.kind == "map" && made.of.size() != 2) refuse(in, "a map has a key and a value");
     } else if (made.kind == "variant") {
-      alternatives(made, held, in);
       made.by_index = o.contains("by_index");
+      alternatives(made, held, in);
     } else if (made.kind == "optional" || made.kind == "list" || made.kind == "set" ||
                made.kind == "array") {
       made.of.push_back(shape(held, in));
@@ -202,6 +203,9 @@ class reader {
         made.reads.emplace(version(n, in), shape(older.value(), in));
       }
     }
+    if (!made.reads.empty() && made.reads.rbegin()->first >= made.version) {
+      refuse(at + ".reads", "a version that is read is earlier than the one that is written");
+    }
     if (const auto* alias = o.if_contains("alias_of")) made.alias_of = text(*alias, at);
     return made;
   }
@@ -210,7 +214,10 @@ class reader {
     const json::object& o = object(v, at);
     contract_type made;
     if (const auto* underlying = o.if_contains("enum")) {
-      made.underlying = text(*underlying, at + ".enum");
+      made.underlying = shape(*underlying, at + ".enum").kind;
+      if (made.underlying.size() < 2 || !std::string_view("iu").contains(made.underlying[0])) {
+        refuse(at + ".enum", "an enum is an integer");
+      }
       for (const auto& named : object(member(o, "values", at), at + ".values")) {
         made.values.emplace(
             named.key(), number<std::int64_t>(named.value(), at + "." + std::string(named.key())));
@@ -224,6 +231,10 @@ class reader {
       one.type = shape(member(field, "type", at), at + "." + one.name);
       if (const auto* initial = field.if_contains("default")) {
         one.initial = text(*initial, at + "." + one.name);
+      }
+      one.required = field.contains("required");
+      if (std::ranges::find(made.fields, one.name, &contract_field::name) != made.fields.end()) {
+        refuse(at + ".fields", "the field \"" + one.name + "\" is there twice");
       }
       made.fields.push_back(std::move(one));
     }
@@ -260,6 +271,9 @@ class reader {
         continue;
       }
       made.labels.push_back(text(pair[0], in));
+      if (!made.by_index && std::ranges::count(made.labels, made.labels.back()) > 1) {
+        refuse(in, "the label \"" + made.labels.back() + "\" is there twice");
+      }
       made.of.push_back(shape(pair[1], in));
     }
   }

@@ -77,7 +77,7 @@ result<void> read_version(T& out, int found, const source& from) {
     using old_type = previous_version<T>;
     static_assert(version<old_type> < version<T>, "upcast must take an older version of the type");
     require_decodable<old_type>();
-    if (found < version<T>) {
+    if (found <= version<old_type>) {  // versions may have been left out
       old_type old = blank<old_type>();
       if (auto done = read_version(old, found, from); !done) return done;
       auto newer = T::upcast(std::as_const(old));

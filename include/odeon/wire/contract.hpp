@@ -54,6 +54,7 @@ struct contract_field {
   std::string name = {};
   type_shape type = {};
   std::string initial = {};  ///< the value of a field that is missing, as JSON; "" when not known
+  bool required = false;     ///< bytes that lack it are refused
 
   friend bool operator==(const contract_field&, const contract_field&) = default;
 };

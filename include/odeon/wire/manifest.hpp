@@ -3,7 +3,9 @@
 #include <odeon/base/error.hpp>
 #include <odeon/base/type_name.hpp>
 
+#include <array>
 #include <concepts>
+#include <cstddef>
 #include <string_view>
 #include <type_traits>
 
@@ -84,6 +86,23 @@ inline constexpr int version = detail::version_of<T>();
 /// The type whose values `T::upcast` takes; `detail::no_predecessor` where there is none.
 template <class T>
 using previous_version = typename decltype(detail::find_previous<T>())::type;
+
+/// Field names, for a message that says which of its fields must be there:
+///
+///     struct deposit {
+///       static constexpr auto required = odeon::wire::fields("account", "amount");
+///       std::string account;
+///       long amount = 0;
+///       std::string note;
+///     };
+///
+/// Bytes that lack one are refused with `errc::missing_field`; other fields take their defaults. A
+/// name that is no field does not compile.
+template <class... Names>
+  requires(std::convertible_to<Names, std::string_view> && ...)
+consteval auto fields(Names... names) {
+  return std::array<std::string_view, sizeof...(Names)>{names...};
+}
 
 /// T can be made from an older version of itself.
 template <class T>

@@ -144,6 +144,7 @@ struct record_schema : schema {
   std::string_view manifest;
   int version = 1;
   std::span<const field> fields;
+  std::uint64_t required = 0;  ///< a bit for each field that must be there
   void (*addresses)(const void* value, const void** out) = nullptr;  ///< of all fields, in order
   /// Calls `visit` with a record as its default constructor makes it, and returns what that does; a
   /// null function for a type without one, and for a tuple.

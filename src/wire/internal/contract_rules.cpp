@@ -292,6 +292,10 @@ void contract_rules::record_fields(const contract_type& was, const contract_type
       continue;
     }
     shapes(f.type, kept->type, join(at, f.name));
+    if (kept->required && !f.required) {
+      add(join(at, f.name), "is required now: bytes older than the field are refused",
+          breakage{.stored = true});
+    }
     if (!f.initial.empty() && !kept->initial.empty() && f.initial != kept->initial &&
         f.type == kept->type) {
       add(join(at, f.name),
@@ -301,7 +305,10 @@ void contract_rules::record_fields(const contract_type& was, const contract_type
     }
   }
   for (const contract_field& f : now.fields) {
-    if (in(was, f.name) == was.fields.end()) {
+    if (in(was, f.name) != was.fields.end()) continue;
+    if (f.required) {
+      add(join(at, f.name), "is new and required: bytes that lack it are refused", refused);
+    } else {
       add(join(at, f.name),
           "is new" + (f.initial.empty() ? "" : ", and " + f.initial + " where it is missing"));
     }

@@ -8,6 +8,7 @@
 #include <odeon/wire/codec.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -370,7 +371,14 @@ class decoder {
     return false;
   }
 
+  [[gnu::noinline]] bool lacks(const record_schema& s, std::uint64_t missing, std::size_t start) {
+    const auto i = static_cast<std::size_t>(std::countr_zero(missing));
+    return why_.set(errc::missing_field, "the field " + quoted(s.fields[i].name) + " is not there",
+                    start);
+  }
+
   bool by_name(const record_schema& s, const void* const* fields) {
+    const std::size_t start = s.required == 0 ? 0 : in_.offset();
     std::size_t count = 0;
     if (!in_.enter_map(count)) return false;
     std::uint64_t seen = 0;
@@ -397,6 +405,8 @@ class decoder {
       if (!field(s, fields, i)) return false;
       likely = i + 1;
     }
+    if ((s.required & ~seen) != 0) [[unlikely]]
+      return lacks(s, s.required & ~seen, start);
     in_.leave();
     return true;
   }
@@ -408,8 +418,11 @@ class decoder {
   }
 
   bool by_position(const record_schema& s, const void* const* fields) {
+    const std::size_t start = s.required == 0 ? 0 : in_.offset();
     std::size_t count = 0;
     if (!in_.enter_array(count)) return false;
+    if (count < s.fields.size() && s.required >> count != 0) [[unlikely]]
+      return lacks(s, s.required >> count << count, start);
     for (std::size_t i = 0; i < count; ++i) {
       if (i < s.fields.size() ? !field(s, fields, i) : !in_.skip()) return false;
     }

@@ -32,6 +32,30 @@ struct collect_addresses {
   }
 };
 
+// Only a constant counts: a message may have an ordinary field of that name.
+template <class T>
+concept declares_required =
+    requires { typename std::bool_constant<std::string_view(T::required.at(0)).empty()>; };
+
+struct required_mask {
+  std::uint64_t bits = 0;
+  bool known = true;  ///< each name is a field's
+};
+
+template <class T>
+consteval required_mask required_fields() {
+  required_mask mask;
+  if constexpr (declares_required<T>) {
+    for (const std::string_view name : T::required) {
+      std::size_t i = 0;
+      while (i < field_count<T> && field_names<T>[i] != name) ++i;
+      mask.known = mask.known && i < field_count<T>;
+      mask.bits |= std::uint64_t{1} << (i % max_fields);
+    }
+  }
+  return mask;
+}
+
 template <class T>
 struct described<T, kind::record> {
   using fields = record_fields<T>::types;
@@ -58,6 +82,9 @@ struct described<T, kind::record> {
     s.manifest = manifest<T>;
     s.version = version<T>;
     s.fields = table;
+    s.required = required_fields<T>().bits;
+    static_assert(required_fields<T>().known,
+                  "odeon: `required` names a field that the type does not have");
     s.addresses = &addresses;
     if constexpr (blankable<T>) {
       s.with_blank = &with_blank;
