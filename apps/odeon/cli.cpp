@@ -1,6 +1,7 @@
 #include "odeon/cli.hpp"
 
 #include "odeon/bank/generator.hpp"
+#include "odeon/contract/command.hpp"
 #include "odeon/dev/supervisor.hpp"
 #include "odeon/dev/worker.hpp"
 #include "odeon/journal/commands.hpp"
@@ -180,6 +181,7 @@ int run_program(int argc, const char* const* argv, const char* version) {
   add_dev(program, run);
   journal_tool::add_commands(program, run);
   timers_tool::add_commands(program, run);
+  contracts::add_commands(program, run);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
