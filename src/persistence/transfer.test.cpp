@@ -54,8 +54,7 @@ std::string described(waiting_journal& j) {
   const auto number = [](auto n) { return std::to_string(n); };
   const auto ns = [&](wall_time t) { return number(t.time_since_epoch().count()); };
   for (const auto& id : j.ids().value()) {
-    const auto info =
-        wait_for<id_info>(j.rt(), [&](auto done) { j->describe(id, std::move(done)); });
+    const auto info = j.describe(id);
     line(id, number(info.value().epoch), number(info->highest_sequence),
          info->keeps_states ? "states" : "events");
     for (const auto& e : j.events(id).value()) {

@@ -48,7 +48,8 @@ void add_progress(CLI::App& app, common& how) {
                "tell on stderr how far it is (otherwise only to a terminal)");
 }
 
-constexpr const char* any_journal = "an SQLite file, or postgres:CONNECTION";
+constexpr const char* any_journal =
+    "an SQLite file, postgres:CONNECTION or mariadb:host=… user=… database=…";
 constexpr const char* a_file = "an SQLite file";
 
 void add_list(CLI::App& group, chosen& run) {

@@ -2,11 +2,17 @@
 
 #include <odeon/persistence/encryption.hpp>
 #include <odeon/persistence/sqlite_journal.hpp>
+#ifdef ODEON_WITH_MARIADB
+#include <odeon/mariadb/mariadb_journal.hpp>
+#endif
 #ifdef ODEON_WITH_POSTGRES
 #include <odeon/postgres/postgres_journal.hpp>
 #endif
 
+#include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <string_view>
 #include <utility>
 
@@ -25,6 +31,42 @@ std::pair<std::string_view, std::string> kind_of(const std::string& journal) {
   return {"sqlite", journal};
 }
 
+#ifdef ODEON_WITH_MARIADB
+/// "host=db port=3306 user=odeon database=bank": words name=value. The password is in the
+/// environment, where no list of processes shows it.
+result<mariadb_journal_options> mariadb_options(std::string_view text) {
+  mariadb_journal_options out;
+  out.create = false;
+  out.accept_unsafe_server = true;  // nothing is written
+  if (const char* password = std::getenv("MYSQL_PWD")) out.password = password;
+  const std::pair<std::string_view, std::string*> names[] = {
+      {"host", &out.host},         {"socket", &out.socket},       {"user", &out.user},
+      {"database", &out.database}, {"prefix", &out.table_prefix}, {"tls_ca", &out.tls_ca_file}};
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+    if (word.empty()) continue;
+    const std::string_view name = word.substr(0, word.find('='));
+    const std::string_view value = word.substr(std::min(name.size() + 1, word.size()));
+    bool known = false;
+    for (const auto& [candidate, into] : names) {
+      if (name != candidate) continue;
+      *into = value;
+      known = true;
+    }
+    if (name == "port") {
+      const auto read = std::from_chars(value.data(), value.data() + value.size(), out.port);
+      known = read.ec == std::errc() && read.ptr == value.data() + value.size();
+    }
+    if (!known)
+      return fail(errc::invalid_argument, "mariadb: " + std::string(name) +
+                                              " is not among host, port, socket, user, database, "
+                                              "prefix and tls_ca, or has a wrong value");
+  }
+  return out;
+}
+#endif
+
 result<std::unique_ptr<journal>> open_plain(runtime& rt, const source& from, bool to_write) {
   const auto [kind, where] = kind_of(from.journal);
   if (kind == "sqlite")
@@ -37,6 +79,13 @@ result<std::unique_ptr<journal>> open_plain(runtime& rt, const source& from, boo
     options.create = false;
     options.accept_unsafe_server = !to_write;
     return open_postgres_journal(rt, std::move(options));
+  }
+#endif
+#ifdef ODEON_WITH_MARIADB
+  if (kind == "mariadb") {
+    auto options = mariadb_options(where);
+    if (!options) return std::unexpected(std::move(options.error()));
+    return open_mariadb_journal(rt, std::move(*options));
   }
 #endif
   static_cast<void>(rt);

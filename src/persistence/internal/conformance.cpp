@@ -76,6 +76,10 @@ result<std::uint64_t> waiting_journal::highest(std::string id) {
       *rt_, [&](auto done) { j_->highest_sequence(std::move(id), std::move(done)); });
 }
 
+result<id_info> waiting_journal::describe(std::string id) {
+  return wait_for<id_info>(*rt_, [&](auto done) { j_->describe(std::move(id), std::move(done)); });
+}
+
 result<std::vector<std::string>> waiting_journal::ids(std::string after, std::size_t max) {
   return wait_for<std::vector<std::string>>(
       *rt_, [&](auto done) { j_->persistence_ids(std::move(after), max, std::move(done)); });

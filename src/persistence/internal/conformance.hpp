@@ -67,6 +67,7 @@ class waiting_journal {
     return events({.persistence_id = std::move(id)});
   }
   result<std::uint64_t> highest(std::string id);
+  result<id_info> describe(std::string id);
   result<std::vector<std::string>> ids(std::string after = {}, std::size_t max = 1000);
   result<std::vector<stored_event>> by_tag(std::string tag, std::uint64_t after = 0,
                                            std::size_t max = 1000);

@@ -30,6 +30,7 @@ result<void> closing_commits(journal_fixture& on) {
     ODEON_EXPECT_ERROR(j.events("a"), errc::store_closed);
     ODEON_EXPECT_ERROR(j.recover({.persistence_id = "a"}).end, errc::store_closed);
     ODEON_EXPECT_ERROR(j.highest("a"), errc::store_closed);
+    ODEON_EXPECT_ERROR(j.describe("a"), errc::store_closed);
     ODEON_EXPECT_ERROR(j.ids(), errc::store_closed);
     ODEON_EXPECT_ERROR(j.by_tag("t"), errc::store_closed);
     ODEON_EXPECT_ERROR(j.snapshot({.persistence_id = "a"}), errc::store_closed);

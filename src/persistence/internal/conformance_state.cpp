@@ -88,8 +88,17 @@ result<void> an_id_is_of_one_kind(journal_fixture& on) {
   ODEON_VALUE(of_states, j.open_writer("s"));
   ODEON_VALUE(of_events, j.open_writer("e"));
   ODEON_VALUE(state, j.append(state_of("s", of_states, 0)));
+  ODEON_VALUE(blank, j.describe("e"));
   ODEON_VALUE(event, j.append("e", of_events, 0, {event_of("one")}));
   ODEON_EXPECT(state.sequence == 1 && event.sequence == 1);
+  ODEON_VALUE(with_state, j.describe("s"));
+  ODEON_VALUE(with_event, j.describe("e"));
+  ODEON_VALUE(nobody, j.describe("nobody"));
+  ODEON_EXPECT(with_state.keeps_states && with_state.highest_sequence == 1);
+  ODEON_EXPECT(!with_event.keeps_states && with_event.highest_sequence == 1 &&
+               with_event.epoch == of_events);
+  ODEON_EXPECT(!blank.keeps_states && blank.highest_sequence == 0);
+  ODEON_EXPECT(!nobody.keeps_states && nobody.highest_sequence == 0 && nobody.epoch == 0);
   ODEON_EXPECT_ERROR(j.append("s", of_states, 1, {event_of("no")}), errc::invalid_argument);
   ODEON_EXPECT_ERROR(j.append(state_of("e", of_events, 1)), errc::invalid_argument);
   ODEON_EXPECT_ERROR(j.save_snapshot({.persistence_id = "s", .epoch = of_states, .sequence = 1}),
