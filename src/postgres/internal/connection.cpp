@@ -24,9 +24,12 @@ std::int64_t milliseconds(duration d) {
                                 1);
 }
 
-errc code_of(std::string_view sqlstate) {
+errc code_of(std::string_view sqlstate, pg_session session) {
   if (sqlstate == "53100") return errc::store_full;
   if (sqlstate == "3D000" || sqlstate == "3F000") return errc::not_found;
+  if (session == pg_session::others)  // data, constraints, syntax
+    for (const char* kind : {"22", "23", "42"})
+      if (sqlstate.starts_with(kind)) return errc::invalid_argument;
   if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "42804") return errc::wrong_type;
   if (sqlstate == "XX001" || sqlstate == "XX002") return errc::corrupt_record;
   return errc::io_failed;
@@ -62,23 +65,32 @@ result<std::string> place_of(const postgres_journal_options& options) {
 }
 
 pg_connection::pg_connection(runtime& rt, const postgres_journal_options& options,
-                             std::string place)
+                             std::string place, pg_session session)
     : rt_(rt),
       place_(std::move(place)),
+      session_(session),
       silence_max_(options.statement_timeout + grace) {}
 
 result<std::unique_ptr<pg_connection>> pg_connection::open(runtime& rt,
                                                            const postgres_journal_options& options,
-                                                           std::string place) {
-  std::unique_ptr<pg_connection> out(new pg_connection(rt, options, std::move(place)));
+                                                           std::string place, pg_session session) {
+  std::unique_ptr<pg_connection> out(new pg_connection(rt, options, std::move(place), session));
   if (auto ok = out->connect(options.connection, options.connect_timeout); !ok)
     return std::unexpected(std::move(ok.error()));
   if (auto ok = out->set_up(options); !ok) return std::unexpected(std::move(ok.error()));
   return out;
 }
 
+// libpq's sentences go over several lines.
 error pg_connection::told(errc code, std::string_view what) const {
-  return {code, place_ + ": " + std::string(what)};
+  std::string text = place_ + ": ";
+  for (const char c : what) {
+    if (c == '\n')
+      text += ' ';
+    else if (c != '\t')
+      text += c;
+  }
+  return {code, std::move(text)};
 }
 
 result<void> pg_connection::connect(const std::string& conninfo, duration limit) {
@@ -116,12 +128,15 @@ error pg_connection::refused_login() const {
 // its rows by keys.
 result<void> pg_connection::set_up(const postgres_journal_options& o) {
   const std::string limit = std::to_string(milliseconds(o.statement_timeout));
-  auto done = run("SET search_path = pg_catalog; SET statement_timeout = " + limit +
-                  "; SET idle_in_transaction_session_timeout = " + limit +
-                  "; SET default_transaction_isolation = 'read committed'; SET jit = off;"
-                  "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
-                  "SET enable_hashjoin = off; SET enable_mergejoin = off;"
-                  "SET synchronize_seqscans = off; SET client_min_messages = error;"
+  std::string sql = "SET statement_timeout = " + limit +
+                    "; SET idle_in_transaction_session_timeout = " + limit +
+                    "; SET client_min_messages = error;"
+                    "SET default_transaction_isolation = 'read committed';";
+  if (session_ == pg_session::journal)
+    sql +=
+        "SET search_path = pg_catalog; SET jit = off; SET plan_cache_mode = force_generic_plan;"
+        "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;";
+  auto done = run(sql +
                   "SELECT set_config('synchronous_commit', CASE"
                   " current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
                   " ELSE current_setting('synchronous_commit') END, false)");
@@ -220,13 +235,33 @@ result<void> pg_connection::check(const PGresult* r) {
   std::string text(trimmed(primary == nullptr ? PQresultErrorMessage(r) : primary));
   if (!state.empty()) text += " (SQLSTATE " + std::string(state) + ")";
   if (how == "FATAL" || how == "PANIC") alive_ = false;  // the server closes it
-  return std::unexpected(told(code_of(state), text));
+  return std::unexpected(told(code_of(state, session_), text));
 }
 
 // Statements.
 
 result<pg_result> pg_connection::run(const std::string& sql) {
   if (PQsendQuery(raw_.get(), sql.c_str()) == 0 || !send_all()) return std::unexpected(lost());
+  return last_result();
+}
+
+result<pg_result> pg_connection::run(const std::string& sql, std::span<const parameter> values) {
+  std::vector<const char*> data;
+  std::vector<int> sizes;
+  std::vector<int> formats;
+  for (const auto& v : values) {
+    data.push_back(v.data);
+    sizes.push_back(static_cast<int>(v.size));
+    formats.push_back(v.binary ? 1 : 0);
+  }
+  if (PQsendQueryParams(raw_.get(), sql.c_str(), static_cast<int>(data.size()), nullptr,
+                        data.data(), sizes.data(), formats.data(), 0) == 0 ||
+      !send_all())
+    return std::unexpected(lost());
+  return last_result();
+}
+
+result<pg_result> pg_connection::last_result() {
   pg_result last;
   std::optional<error> failed;
   while (true) {

@@ -16,11 +16,16 @@ namespace odeon::detail {
 /// `invalid_argument`, without the string, which may hold a password.
 [[nodiscard]] result<std::string> place_of(const postgres_journal_options& options);
 
+/// Whose statements a session runs: the journal's own, or those of others, whose mistakes are
+/// `invalid_argument`.
+enum class pg_session : std::uint8_t { journal, others };
+
 class pg_connection {
  public:
-  /// Connects, and sets the session up for a journal. `place`: see `place_of`.
+  /// Connects, and sets the session up. `place`: see `place_of`.
   [[nodiscard]] static result<std::unique_ptr<pg_connection>> open(
-      runtime& rt, const postgres_journal_options& options, std::string place);
+      runtime& rt, const postgres_journal_options& options, std::string place,
+      pg_session session = pg_session::journal);
 
   pg_connection(const pg_connection&) = delete;
   pg_connection& operator=(const pg_connection&) = delete;
@@ -30,6 +35,20 @@ class pg_connection {
 
   /// Runs SQL of one or more statements; the result of the last one, as text.
   [[nodiscard]] result<pg_result> run(const std::string& sql);
+
+  /// A value of a statement that is not prepared: a text of any type, or bytes. Null: NULL.
+  struct parameter {
+    const char* data = nullptr;
+    std::size_t size = 0;
+    bool binary = false;
+  };
+  /// Runs one statement; its result as text.
+  [[nodiscard]] result<pg_result> run(const std::string& sql, std::span<const parameter> values);
+
+  /// A statement has failed in the open transaction: it can only be rolled back.
+  [[nodiscard]] bool transaction_broken() const noexcept {
+    return PQtransactionStatus(raw_.get()) != PQTRANS_INTRANS;
+  }
   [[nodiscard]] result<void> prepare(const char* name, const std::string& sql);
 
   /// Runs a prepared statement and calls `to` for each row; false of it skips the rest. How many
@@ -52,7 +71,9 @@ class pg_connection {
   struct finish {
     void operator()(PGconn* c) const noexcept { PQfinish(c); }
   };
-  pg_connection(runtime& rt, const postgres_journal_options& options, std::string place);
+  pg_connection(runtime& rt, const postgres_journal_options& options, std::string place,
+                pg_session session);
+  [[nodiscard]] result<pg_result> last_result();
   [[nodiscard]] result<void> connect(const std::string& conninfo, duration limit);
   [[nodiscard]] result<void> set_up(const postgres_journal_options& options);
   [[nodiscard]] result<void> check_server(const postgres_journal_options& options);
@@ -67,6 +88,7 @@ class pg_connection {
 
   runtime& rt_;
   std::string place_;
+  pg_session session_;
   duration silence_max_;
   std::unique_ptr<PGconn, finish> raw_;
   std::size_t queued_ = 0;
