@@ -189,7 +189,7 @@ class table_reader_link : public table_link {
                        std::size_t limit, const row_sink<event_row>& to) = 0;
   virtual count tagged(std::string_view tag, std::uint64_t after, std::size_t limit,
                        const row_sink<tagged_event_row>& to) = 0;
-  /// The newest first. `contents` off: with `payload` empty, and its size in `bytes`.
+  /// The newest first; `snapshot_infos` without their content.
   virtual count snapshots(std::uint64_t actor, std::uint64_t first, std::uint64_t last,
                           std::size_t limit, const row_sink<snapshot_row>& to) = 0;
   virtual count snapshot_infos(std::uint64_t actor, std::uint64_t first, std::uint64_t last,
