@@ -102,39 +102,46 @@ void attack(format f, int rounds, tally& seen) {
   }
 }
 
-TEST_CASE("ten thousand damaged inputs end in a value or an error, in every format") {
+TEST_CASE("thousands of damaged inputs end in a value or an error, in every format") {
   for (format f : {format::msgpack, format::compact, format::json, format::cbor}) {
     CAPTURE(to_string(f));
     tally seen;
-    attack(f, 3'000, seen);
+    attack(f, 1'500, seen);
     // The damage is neither harmless nor total, or this test would say nothing.
-    CHECK(seen.values > 50);
-    CHECK(seen.errors > 500);
+    CHECK(seen.values > 25);
+    CHECK(seen.errors > 250);
   }
 }
 
-TEST_CASE("every byte of a message may have any value: a hundred thousand inputs in all") {
-  for (format f : {format::msgpack, format::compact, format::json, format::cbor}) {
-    const wire::bytes good = wire::encode(order{.id = "o", .note = "n", .lines = {{"s", 300}}}, f);
-    int refused = 0;
-    for (std::size_t at = 0; at < good.size(); ++at) {
-      for (int v = 0; v < 256; ++v) {
-        wire::bytes bad = good;
-        bad[at] = static_cast<std::byte>(v);
-        auto read = wire::decode<order>(bad, f);
-        if (!read) {
-          ++refused;
-          if (!may_be_told(read.error().code())) FAIL(read.error().to_string());
-        }
-      }
+template <class T>
+void any_value_of_any_byte(const T& value, format f, int expected) {
+  CAPTURE(to_string(f));
+  const wire::bytes good = wire::encode(value, f);
+  int refused = 0;
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (int v = 0; v < 256; ++v) {
+      wire::bytes bad = good;
+      bad[at] = static_cast<std::byte>(v);
+      auto read = wire::decode<T>(bad, f);
+      if (read) continue;
+      ++refused;
+      if (!may_be_told(read.error().code())) FAIL(read.error().to_string());
     }
-    CHECK(refused > 1'000);
   }
+  CHECK(refused > expected);
+}
+
+TEST_CASE("every byte of a message may have any value: tens of thousands of inputs in all") {
+  for (format f : {format::msgpack, format::json, format::cbor}) {
+    any_value_of_any_byte(line{"s", 300}, f, 500);
+  }
+  const order o{.id = "o", .note = "n", .lines = {{"s", 300}}, .tags = {{"k", 1}}};
+  any_value_of_any_byte(o, format::compact, 1'000);
 }
 
 TEST_CASE("noise is refused or read, as any type") {
   dice roll(7);
-  for (int i = 0; i < 3'000; ++i) {
+  for (int i = 0; i < 1'500; ++i) {
     wire::bytes noise(roll.below(64));
     for (std::byte& b : noise) b = static_cast<std::byte>(roll());
     for (format f : {format::msgpack, format::json, format::cbor}) {

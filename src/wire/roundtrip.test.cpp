@@ -100,7 +100,7 @@ template <class T>
 void holds_for_all(const char* what, const rc::Gen<T>& values) {
   for (format f : {format::msgpack, format::compact, format::json, format::cbor}) {
     CHECK(rc::check(std::string(what) + " in " + std::string(to_string(f)), [&] {
-      const T value = *rc::gen::scale(0.4, values);
+      const T value = *rc::gen::scale(0.25, values);
       const wire::bytes written = wire::encode(value, f);
       auto back = wire::decode<T>(written, f);
       if (!back) RC_FAIL(back.error().to_string());
