@@ -4,7 +4,9 @@
 // they are due, and never kept in memory before: so what is cancelled or set again in the store is
 // so here. A due timer is *held* from its page on: handed over, then changed in the store (removed,
 // or set to its next round) on condition that it is still due at the same time – by the owner's own
-// commit, or by a batch of this service –, then let go. What fails *rests*: one timer by its key,
+// commit, or by a batch of this service –, then let go. The page under way at that moment
+// may be older than the change and have the timer still: it is *settled* until the next read
+// begins, and passed over. What fails *rests*: one timer by its key,
 // or, where nobody receives, the owner with all its timers, which are passed over without being
 // held. When a rest ends the cursor goes back to the earliest due time that was passed over; so it
 // does when a timer is set that is due before the cursor. A pass from the beginning, every
@@ -143,6 +145,7 @@ void timer_service::read_on() {
     page_ = with_->options.page;
     search_.reset();
   }
+  settled_.clear();
   reading_ = true;
   next_due_ = wall_time::max();
   with_->reads.fetch_add(1, std::memory_order_relaxed);  // a counter alone
@@ -237,6 +240,7 @@ void timer_service::on(next_timer_read m) {
 
 void timer_service::take(stored_timer&& t) {
   const std::string key = key_of(t.persistence_id, t.timer.id);
+  if (const auto s = settled_.find(key); s != settled_.end() && s->second == t.timer.due) return;
   if (held_.contains(key) || passes_over(absent_, t.persistence_id, t.timer.due) ||
       passes_over(failing_, key, t.timer.due))
     return;
@@ -289,8 +293,14 @@ void timer_service::on(timer_handed_over m) {
     return flush();
   }
   const std::optional<timer_record> again = h.again;
-  let_go(m.key);
+  settle(m.key);
   if (again) see(again->due);
+}
+
+/// The store has the change: lets go, and remembers it for the page under way.
+void timer_service::settle(const std::string& key) {
+  if (reading_) settled_.insert_or_assign(key, held_.at(key).due);
+  let_go(key);
 }
 
 void timer_service::let_go(const std::string& key) {
@@ -376,8 +386,12 @@ void timer_service::on(timers_changed m) {
     const auto at = held_.find(key);
     if (at == held_.end()) continue;
     const std::optional<timer_record> again = at->second.again;
-    if (!m.how) fail_one(at->second, m.how.error());  // handled, and will be once more
-    let_go(key);
+    if (m.how) {
+      settle(key);
+    } else {
+      fail_one(at->second, m.how.error());  // handled, and will be once more
+      let_go(key);
+    }
     if (m.how && again) see(again->due);
   }
   flush();

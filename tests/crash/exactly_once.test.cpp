@@ -316,9 +316,9 @@ TEST_CASE("each of ten thousand effects is applied once, and no timer is lost, u
   CHECK(t.rung.size() == steps * senders);
   CHECK(not_once(t.at_receivers) == 0);
   CHECK(not_once(t.at_third) == 0);
+  CHECK(not_once(t.rung) == 0);
   CHECK(t.out_of_order == 0);
   MESSAGE(kills << " kills, " << 2 * t.at_receivers.size() << " effects and " << t.rung.size()
-                << " timers; each effect once, " << not_once(t.rung)
-                << " timers more than once; ODEON_TEST_SEED=" << seed);
+                << " timers, each once; ODEON_TEST_SEED=" << seed);
   CHECK(kills >= kills_wanted / 4);
 }

@@ -108,6 +108,7 @@ class timer_service
   void read_on();
   void wake_rested();
   void take(stored_timer&& t);
+  void settle(const std::string& key);
   void let_go(const std::string& key);
   bool passes_over(rests& where, const std::string& name, wall_time due);
   void fail_one(const held_timer& h, error why);
@@ -126,8 +127,9 @@ class timer_service
   std::shared_ptr<timer_extension> with_;
   std::unordered_map<std::string, held_timer> held_;  // by key
   std::size_t held_bytes_ = 0;
-  rests failing_;  // by key
-  rests absent_;   // by owner
+  std::unordered_map<std::string, wall_time> settled_;  // since the read under way began
+  rests failing_;                                       // by key
+  rests absent_;                                        // by owner
   std::vector<timer_change> changes_;
   std::vector<std::string> change_keys_;
 
