@@ -1,7 +1,7 @@
 #pragma once
 
 #include <odeon/base/error.hpp>
-#include <odeon/persistence/fwd.hpp>
+#include <odeon/persistence/journal.hpp>
 #include <odeon/persistence/journal_options.hpp>
 #include <odeon/runtime/fwd.hpp>
 

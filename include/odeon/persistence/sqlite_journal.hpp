@@ -2,7 +2,7 @@
 
 #include <odeon/base/error.hpp>
 #include <odeon/base/time.hpp>
-#include <odeon/persistence/fwd.hpp>
+#include <odeon/persistence/journal.hpp>
 #include <odeon/persistence/journal_options.hpp>
 #include <odeon/runtime/fwd.hpp>
 
