@@ -81,7 +81,8 @@ TEST_CASE("timers are listed by their due times, all of them or an owner's") {
   CHECK(all.out ==
         "2026-03-01T12:00:00.000000000Z  account-1  review  once  test.wake {\"number\":1}\n"
         "2026-03-01T12:30:00.000000000Z  cart-1  drop  once  test.wake {\"number\":3}\n"
-        "2026-03-01T13:00:00.000000000Z  account-1  beat  every 3600 s  test.wake {\"number\":2}\n");
+        "2026-03-01T13:00:00.000000000Z  account-1  beat  every 3600 s  test.wake "
+        "{\"number\":2}\n");
   CHECK(s.ls({}, false, 1).out.find("drop") == std::string::npos);
   CHECK(s.ls("cart-1", true).out ==
         "{\"owner\":\"cart-1\",\"id\":\"drop\",\"due\":\"2026-03-01T12:30:00.000000000Z\","
