@@ -124,6 +124,9 @@ void announcing_journal::read_mark(std::string persistence_id, std::string name,
                                    completion<std::uint64_t> done) {
   inner_->read_mark(std::move(persistence_id), std::move(name), std::move(done));
 }
+void announcing_journal::describe(std::string persistence_id, completion<id_info> done) {
+  inner_->describe(std::move(persistence_id), std::move(done));
+}
 void announcing_journal::marks_of(std::string persistence_id, std::string after, std::size_t max,
                                   completion<std::vector<mark_record>> done) {
   inner_->marks_of(std::move(persistence_id), std::move(after), max, std::move(done));

@@ -76,6 +76,7 @@ class announcing_journal final : public journal {
                     completion<std::vector<snapshot_info>> done) override;
   void read_mark(std::string persistence_id, std::string name,
                  completion<std::uint64_t> done) override;
+  void describe(std::string persistence_id, completion<id_info> done) override;
   void marks_of(std::string persistence_id, std::string after, std::size_t max,
                 completion<std::vector<mark_record>> done) override;
   void timers_due(wall_time until, timer_cursor after, std::size_t max,
