@@ -1,3 +1,4 @@
+#include "persistence/internal/commit_witness.hpp"
 #include "persistence/internal/landing_loader.hpp"
 #include "persistence/internal/queued_journal.hpp"
 #include "persistence/internal/sqlite_reader.hpp"
@@ -48,6 +49,7 @@ result<std::unique_ptr<journal>> open_to_read(runtime& rt, const sqlite_journal_
   const auto refuse = [](error& e) { return std::unexpected(std::move(e)); };
   auto store = detail::open_store(options, detail::store_access::inspect);
   if (!store) return refuse(store.error());
+  if (auto ok = detail::check_witness(*store->db); !ok) return refuse(ok.error());
   if (auto ok = store->db->execute("BEGIN"); !ok) return refuse(ok.error());
   auto state = detail::read_state(*store->db);
   if (!state) return refuse(state.error());

@@ -1,3 +1,4 @@
+#include "persistence/internal/commit_witness.hpp"
 #include "persistence/internal/crc32c.hpp"
 #include "persistence/internal/event_format.hpp"
 #include "persistence/internal/sqlite_rows.hpp"
@@ -307,7 +308,15 @@ result<journal_report> verify_sqlite_journal(const std::string& path,
   store.path = path;
   auto opened = open_store(store, store_access::inspect);
   if (!opened) return std::unexpected(std::move(opened.error()));
-  return verifier(*opened->db, options).run();
+  const auto acknowledged = check_witness(*opened->db);
+  auto report = verifier(*opened->db, options).run();
+  if (report && !acknowledged)
+    report->damages.insert(report->damages.begin(),
+                           {.place = path + "-wal",
+                            .persistence_id = {},
+                            .sequence = 0,
+                            .reason = std::string(acknowledged.error().text())});
+  return report;
 }
 
 }  // namespace odeon

@@ -1,5 +1,6 @@
 #include "persistence/internal/sqlite_schema.hpp"
 
+#include "persistence/internal/commit_witness.hpp"
 #include "persistence/internal/crc32c.hpp"
 
 #include <fcntl.h>
@@ -205,6 +206,10 @@ result<opened_store> open_store(const sqlite_journal_options& o, store_access ac
   int flags = SQLITE_OPEN_READWRITE;
   if (writes && o.create) flags |= SQLITE_OPEN_CREATE;
   if (access == store_access::inspect) flags = SQLITE_OPEN_READONLY;
+  // What stands in the write-ahead log alone leaves a file that has no table, but its first page.
+  std::error_code unknown;
+  const auto size = std::filesystem::file_size(o.path, unknown);
+  const bool is_new = unknown || size == 0;
   auto opened = sqlite_db::open(o.path, flags);
   if (!opened) return refuse(opened.error());
   opened_store out{std::nullopt, std::move(*opened)};
@@ -216,6 +221,8 @@ result<opened_store> open_store(const sqlite_journal_options& o, store_access ac
 
   auto what = identify(db);
   if (!what) return refuse(what.error());
+  if (what->empty && !is_new)
+    if (auto ok = check_witness(db); !ok) return refuse(ok.error());
   if (what->empty && !writes)
     return fail(errc::wrong_type, o.path + ": is empty, and no Odeon journal");
   if (writes) {
@@ -225,6 +232,9 @@ result<opened_store> open_store(const sqlite_journal_options& o, store_access ac
     auto owner = owner_lock::take(o.path);
     if (!owner) return refuse(owner.error());
     out.owner.emplace(std::move(*owner));
+    // Before anything is written behind what may be damage.
+    if (is_new) remove_witness(o.path);
+    if (auto ok = check_witness(db); !ok) return refuse(ok.error());
     if (auto ok = switch_to_wal(db); !ok) return refuse(ok.error());
   }
   if (access == store_access::inspect && what->version == 1)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "persistence/internal/backend.hpp"
+#include "persistence/internal/commit_witness.hpp"
 #include "persistence/internal/event_format.hpp"
 #include "persistence/internal/landing.hpp"
 #include "persistence/internal/owner_lock.hpp"
@@ -36,6 +37,10 @@ class sqlite_writer final : public write_backend {
       const sqlite_journal_options& options, std::unique_ptr<sqlite_db> db, owner_lock owner,
       std::shared_ptr<landing> fresh);
 
+  ~sqlite_writer() override {
+    if (prepared_) witness_.forget();
+  }
+
   tally commit(std::span<write_op> batch, wall_time now) override;
   void tend() override;
 
@@ -70,7 +75,8 @@ class sqlite_writer final : public write_backend {
       : options_(options),
         owner_(std::move(owner)),
         db_(std::move(db)),
-        landing_(std::move(fresh)) {}
+        landing_(std::move(fresh)),
+        witness_(options.path) {}
   result<void> prepare();
 
   [[nodiscard]] int checkpoint_step() const noexcept;
@@ -113,6 +119,7 @@ class sqlite_writer final : public write_backend {
   owner_lock owner_;
   std::unique_ptr<sqlite_db> db_;
   std::shared_ptr<landing> landing_;
+  commit_witness witness_;
   statements sql_;
   actor_finder finder_;
   std::unordered_map<std::string, writer_state> cache_;
@@ -125,8 +132,10 @@ class sqlite_writer final : public write_backend {
   std::vector<std::byte> directory_;
   std::vector<landing::addition> additions_;
 
-  int wal_pages_ = 0;      // as of the last commit
-  int checkpoint_at_ = 0;  // pages
+  bool prepared_ = false;
+  std::uint32_t wal_frames_ = 0;  // after the last commit; 0: there was none
+  int wal_pages_ = 0;             // as of the last commit
+  int checkpoint_at_ = 0;         // pages
 };
 
 }  // namespace odeon::detail

@@ -64,6 +64,7 @@ result<void> sqlite_writer::finish_state(std::size_t new_log_rows) {
 
 void sqlite_writer::publish(const landing::plan& plan) {
   committed_ = state_;
+  if (wal_frames_ > 0) witness_.note(wal_frames_, committed_);
   log_safe_below_ = landing_->stored(plan, staged_bytes(), state_.log_next);
   additions_.clear();
   for (std::size_t k = 0; k < staged_rows_; ++k) {
@@ -117,6 +118,7 @@ void sqlite_writer::checkpoint() {
   checkpoint_at_ = checkpoint_step();
   if (folded != all) checkpoint_at_ = wal_pages_ + checkpoint_step() / 4 + 1;
   wal_pages_ = 0;
+  witness_.folded();
 }
 
 }  // namespace odeon::detail

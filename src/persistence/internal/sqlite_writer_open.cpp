@@ -77,10 +77,13 @@ result<void> sqlite_writer::prepare() {
   sqlite3_wal_hook(
       db_->raw(),
       [](void* self, sqlite3*, const char*, int pages) {
-        static_cast<sqlite_writer*>(self)->wal_pages_ = pages;
+        auto& me = *static_cast<sqlite_writer*>(self);
+        me.wal_pages_ = pages;
+        me.wal_frames_ = static_cast<std::uint32_t>(pages);
         return SQLITE_OK;
       },
       this);
+  prepared_ = true;
   return {};
 }
 
