@@ -10,6 +10,7 @@
 // whole.
 
 #include "projection/internal/projection_actor.hpp"
+#include <odeon/persistence/detail/durable_core.hpp>
 #include <odeon/persistence/install.hpp>
 #include <odeon/runtime/runtime.hpp>
 #include <odeon/task/fork.hpp>
@@ -19,14 +20,6 @@
 namespace odeon::projection::detail {
 
 namespace {
-
-/// A call with a completion as a future.
-template <class T, class Start>
-future<T> called(runtime& rt, Start start) {
-  auto [p, f] = promise<T>::make(rt);
-  start([done = std::move(p)](result<T> r) mutable { done.set_result(std::move(r)); });
-  return std::move(f);
-}
 
 error error_of(const std::exception_ptr& why) {
   try {
@@ -152,7 +145,7 @@ task<void> projection_actor::wait(std::optional<duration> limit) {
 
 task<void> projection_actor::read() {
   runtime& rt = ctx().system().get_runtime();
-  offset_ = co_await called<std::uint64_t>(
+  offset_ = co_await odeon::detail::journal_call<std::uint64_t>(
       rt, [&](auto done) { store_->load(with_.name, std::move(done)); });
   for (;;) {
     if (!rewinds_.empty()) {
@@ -168,7 +161,7 @@ task<void> projection_actor::read() {
       continue;
     }
     if (watch_) watch_->reset();
-    auto page = co_await called<std::vector<stored_event>>(rt, [&](auto done) {
+    auto page = co_await odeon::detail::journal_call<std::vector<stored_event>>(rt, [&](auto done) {
                   from_->by_tag(with_.tag, offset_, with_.batch, std::move(done));
                 }).as_result();
     if (!page && page.error() == errc::corrupt_record) throw broken(page.error());
@@ -188,10 +181,10 @@ task<void> projection_actor::go_back(rewinding r) {
   const auto hook = class_->rewound;
   auto moved =
       transactional_ == nullptr
-          ? co_await called<void>(
+          ? co_await odeon::detail::journal_call<void>(
                 rt, [&](auto done) { store_->save(with_.name, offset_, r.to, std::move(done)); })
                 .as_result()
-          : co_await called<void>(rt, [&](auto done) {
+          : co_await odeon::detail::journal_call<void>(rt, [&](auto done) {
               transactional_->run(
                   with_.name, offset_, r.to,
                   [hook, h = handler_, to = r.to](store_transaction& tx) -> result<void> {
@@ -320,20 +313,21 @@ task<std::size_t> projection_actor::in_one_transaction(std::shared_ptr<const ite
   // Written by the store's thread, and read when the transaction has ended.
   auto refused = std::make_shared<std::optional<std::size_t>>();
   const std::uint64_t position = (*run)[to - 1].from.position;
-  auto end = co_await called<void>(ctx().system().get_runtime(), [&](auto done) {
-               transactional_->run(
-                   with_.name, offset_, position,
-                   [run, from, to, refused, h = handler_](store_transaction& tx) -> result<void> {
-                     for (std::size_t i = from; i < to; ++i) {
-                       const work_item& item = (*run)[i];
-                       *refused = i;
-                       item.type->apply(h.get(), item.value.get(), item.info(), tx);
-                     }
-                     refused->reset();
-                     return {};
-                   },
-                   std::move(done));
-             }).as_result();
+  auto end =
+      co_await odeon::detail::journal_call<void>(ctx().system().get_runtime(), [&](auto done) {
+        transactional_->run(
+            with_.name, offset_, position,
+            [run, from, to, refused, h = handler_](store_transaction& tx) -> result<void> {
+              for (std::size_t i = from; i < to; ++i) {
+                const work_item& item = (*run)[i];
+                *refused = i;
+                item.type->apply(h.get(), item.value.get(), item.info(), tx);
+              }
+              refused->reset();
+              return {};
+            },
+            std::move(done));
+      }).as_result();
   if (end) {
     offset_ = position;
     for (std::size_t i = from; i < to; ++i) done_with((*run)[i]);
@@ -366,9 +360,10 @@ task<void> projection_actor::pass_over(const stored_event& e, policy what, error
 }
 
 task<void> projection_actor::move_to(std::uint64_t position) {
-  auto saved = co_await called<void>(ctx().system().get_runtime(), [&](auto done) {
-                 store_->save(with_.name, offset_, position, std::move(done));
-               }).as_result();
+  auto saved =
+      co_await odeon::detail::journal_call<void>(ctx().system().get_runtime(), [&](auto done) {
+        store_->save(with_.name, offset_, position, std::move(done));
+      }).as_result();
   if (!saved && saved.error() == errc::version_conflict) throw broken(saved.error());
   if (!saved) throw actor_error(saved.error());
   offset_ = position;

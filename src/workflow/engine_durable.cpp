@@ -12,14 +12,6 @@ namespace odeon::workflows::detail {
 
 namespace {
 
-/// A call of the journal as a future.
-template <class T, class Start>
-future<T> call(runtime& rt, Start&& start) {
-  auto [p, f] = promise<T>::make(rt);
-  start([done = std::move(p)](result<T> r) mutable { done.set_result(std::move(r)); });
-  return std::move(f);
-}
-
 constexpr std::string_view id_prefix = "workflow:";
 std::string persistence_id(const std::string& id) { return std::string(id_prefix) + id; }
 
@@ -42,7 +34,7 @@ task<result<void>> run_engine::open() {
   auto lease = run_lease::take(journal_.get(), run_id_);
   if (!lease) co_return std::unexpected(lease.error());
   lease_ = std::move(*lease);
-  auto epoch = co_await call<std::uint64_t>(rt, [&](auto done) {
+  auto epoch = co_await odeon::detail::journal_call<std::uint64_t>(rt, [&](auto done) {
                  journal_->open_writer(persistence_id(run_id_), std::move(done));
                }).as_result();
   if (!epoch) co_return std::unexpected(epoch.error());
@@ -50,7 +42,7 @@ task<result<void>> run_engine::open() {
   epoch_ = *epoch;
   // Shared with the journal's thread, which goes on when this is given up.
   auto all = std::make_shared<std::vector<run_record>>();
-  auto report = co_await call<replay_report>(rt, [&](auto done) {
+  auto report = co_await odeon::detail::journal_call<replay_report>(rt, [&](auto done) {
                   journal_->replay(
                       {.persistence_id = persistence_id(run_id_)},
                       [all](const event_view& e) -> result<void> {
@@ -232,7 +224,7 @@ void run_engine::append() {
     writing_.push_back(std::move(then));
   }
   unwritten_.clear();
-  call<append_ack>(ctx_->system().get_runtime(), [&](auto done) {
+  odeon::detail::journal_call<append_ack>(ctx_->system().get_runtime(), [&](auto done) {
     journal_->append(std::move(request), std::move(done));
   }).then([this](result<append_ack> ack) { appended(std::move(ack)); });
 }
@@ -261,9 +253,10 @@ task<std::vector<std::string>> unfinished_runs(runtime& rt, std::shared_ptr<odeo
   constexpr std::size_t page = 1'000;
   std::vector<std::string> begun;
   for (std::uint64_t after = 0;;) {
-    const auto events = co_await detail::call<std::vector<stored_event>>(rt, [&](auto done) {
-      store->by_tag("workflow:" + workflow_name, after, page, std::move(done));
-    });
+    const auto events =
+        co_await odeon::detail::journal_call<std::vector<stored_event>>(rt, [&](auto done) {
+          store->by_tag("workflow:" + workflow_name, after, page, std::move(done));
+        });
     if (events.empty()) co_return begun;
     for (const stored_event& e : events) {
       after = e.position;

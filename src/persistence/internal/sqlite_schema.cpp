@@ -221,10 +221,11 @@ result<opened_store> open_store(const sqlite_journal_options& o, store_access ac
 
   auto what = identify(db);
   if (!what) return refuse(what.error());
-  if (what->empty && !is_new)
-    if (auto ok = check_witness(db); !ok) return refuse(ok.error());
-  if (what->empty && !writes)
+  if (what->empty && !writes) {
+    if (!is_new)
+      if (auto ok = check_witness(db); !ok) return refuse(ok.error());
     return fail(errc::wrong_type, o.path + ": is empty, and no Odeon journal");
+  }
   if (writes) {
     if (sqlite3_db_readonly(db.raw(), "main") != 0 ||
         ::faccessat(AT_FDCWD, o.path.c_str(), W_OK, AT_EACCESS) != 0)

@@ -69,7 +69,7 @@ class durable_core {
   std::uint64_t epoch_ = 0;
 };
 
-/// A call of the journal as a future.
+/// A call that ends in a completion, of a journal or another store, as a future.
 template <class T, class Start>
 future<T> journal_call(runtime& rt, Start&& start) {
   auto [p, f] = promise<T>::make(rt);
