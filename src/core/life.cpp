@@ -41,7 +41,7 @@ const supervision& supervision_of(cell& c) {
 
 directive decide(const supervision& s, const std::exception_ptr& p) {
   for (const auto& d : s.decider)
-    if (d.matches(p)) return d.what;
+    if (d.fits(p)) return d.what;
   return s.otherwise;
 }
 

@@ -175,6 +175,8 @@ envelope* copy_envelope(const envelope& from) {
   return copy;
 }
 
+void unhandled_here(turn& t, envelope& e) noexcept { cell_access::note_unhandled(*t.self, t, e); }
+
 void lose(cell& to, envelope& e, const error& why) noexcept {
   if (core_use core(to.system()); core)
     core->lost(to, e, why.code(), false, why.text());

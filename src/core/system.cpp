@@ -381,6 +381,13 @@ any_ref actor_system::lookup(std::string_view what) const {
   return {};
 }
 
+void actor_system::add_dispatcher(std::string name, std::shared_ptr<executor> where) {
+  std::lock_guard guard(core_->mutex);
+  if (name.empty() || name == "default" || name == "pinned" || core_->executors.contains(name))
+    throw actor_error(errc::name_taken, "the dispatcher name \"" + name + "\" is taken");
+  core_->executors.emplace(std::move(name), std::move(where));
+}
+
 void actor_system::add_extension(const void* key, std::shared_ptr<void> extension) {
   std::lock_guard guard(core_->mutex);
   if (!core_->extensions.try_emplace(key, std::move(extension)).second)

@@ -209,6 +209,16 @@ TEST_CASE("two dispatchers of one name are refused") {
         errc::config_invalid);
 }
 
+TEST_CASE("a dispatcher made elsewhere runs actors, under a name of its own") {
+  testkit::kit k;
+  std::shared_ptr<executor> mine =
+      k.system().get_runtime().make_executor({.kind = executor_kind::pinned, .name = "mine"});
+  k.system().add_dispatcher("mine", mine);
+  CHECK(k.system().spawn<plain>({.dispatcher = "mine"}).ask<ping>().get() == 1);
+  for (const char* taken : {"", "default", "pinned", "mine"})
+    CHECK(thrown_by([&] { k.system().add_dispatcher(taken, mine); }) == errc::name_taken);
+}
+
 TEST_CASE("a constructor's exception is the spawn's, of whatever type") {
   testkit::kit k;
   CHECK(contains(text_by([&] { k.system().spawn<stillborn>(false); }), "not today"));

@@ -129,6 +129,11 @@ class actor_system {
 
   // -- for modules built on core ------------------------------------------------------------------
 
+  /// A dispatcher made elsewhere, for `spawn_options::dispatcher` from here on. The system shares
+  /// it until no actor runs any more: it must run what it is given until the last actor has ended.
+  /// Throws `errc::name_taken`.
+  void add_dispatcher(std::string name, std::shared_ptr<executor> where);
+
   /// One object of type `T` for each system, for modules that keep something there (a journal, a
   /// cluster node). It lives until after the last actor has ended. `add` of a type that is there
   /// already throws `errc::name_taken`.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -52,12 +53,20 @@ template <class Given>
 inline constexpr bool is_a_decision = false;
 }
 
-/// One line of a decider. Made by `on<E>`.
+/// One line of a decider. Made by `on<E>`, or of a predicate that is known at run time only.
 struct decision {
-  bool (*matches)(const std::exception_ptr&);
+  bool (*matches)(const std::exception_ptr&, const void* data);
   directive what;
+  std::shared_ptr<const void> data = {};  ///< what `matches` is called with
 
-  decision(bool (*m)(const std::exception_ptr&), directive d) noexcept : matches(m), what(d) {}
+  /// Whether the line is about that exception. @threadsafe when `matches` is.
+  [[nodiscard]] bool fits(const std::exception_ptr& p) const { return matches(p, data.get()); }
+
+  decision(bool (*m)(const std::exception_ptr&, const void*), directive d,
+           std::shared_ptr<const void> data = {}) noexcept
+      : matches(m),
+        what(d),
+        data(std::move(data)) {}
   /// For the compiler's message alone.
   template <class F>
   decision(const F&) {
@@ -82,7 +91,7 @@ struct decision_list : std::vector<decision> {
 /// `directive` for exceptions of type `E` and those derived from it.
 template <class E>
 [[nodiscard]] decision on(directive what) noexcept {
-  return {[](const std::exception_ptr& p) {
+  return {[](const std::exception_ptr& p, const void*) {
             try {
               std::rethrow_exception(p);
             } catch (const E&) {

@@ -179,7 +179,7 @@ class system_core {
   cell* guardian = nullptr;
 
   std::mutex mutex;  // of what follows
-  std::map<std::string, std::unique_ptr<executor>, std::less<>> executors;
+  std::map<std::string, std::shared_ptr<executor>, std::less<>> executors;
   std::vector<std::unique_ptr<executor>> pinned;  // one each
   std::unique_ptr<executor> default_executor;
   std::map<const void*, std::shared_ptr<void>> extensions;

@@ -29,12 +29,15 @@ struct handler_entry {
 struct handler_table {
   const handler_entry* places;
   std::uint32_t mask;
+  /// What takes every message that has no place of its own; null: nothing does. For classes whose
+  /// messages are not known at compile time.
+  const handler_entry* rest = nullptr;
 
   [[nodiscard]] const handler_entry* find(const message_type* type) const noexcept {
     for (std::uint32_t i = static_cast<std::uint32_t>(type->hash) & mask;; i = (i + 1) & mask) {
       const handler_entry& e = places[i];
       if (e.type == type) return &e;
-      if (!e.type) return nullptr;
+      if (!e.type) return rest;
     }
   }
 };

@@ -18,6 +18,7 @@
 namespace odeon::detail {
 
 struct spawn_request;
+struct turn;
 
 class stand_in {
  public:
@@ -97,6 +98,9 @@ void dismiss(cell& c);
 /// A copy with the same origin, key and deadline, without its ask; null when the type cannot be
 /// copied. May throw what the payload's copy throws.
 [[nodiscard]] envelope* copy_envelope(const envelope& e);
+/// For a handler that finds that it has none for the message in hand: told as any such. The
+/// envelope is hollow after it.
+void unhandled_here(turn& t, envelope& e) noexcept;
 /// A dead letter; its ask fails with `why` and its text. Takes the envelope.
 void lose(cell& to, envelope& e, const error& why) noexcept;
 /// Runs `work` on the cell's next turn, before its messages. @threadsafe

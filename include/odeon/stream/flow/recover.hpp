@@ -233,7 +233,7 @@ class recover_with_stage {
                                      directive otherwise = directive::stop) {
   return supervised([by_type = std::move(by_type), otherwise](const std::exception_ptr& e) {
     for (const auto& d : by_type)
-      if (d.matches(e)) return d.what;
+      if (d.fits(e)) return d.what;
     return otherwise;
   });
 }
