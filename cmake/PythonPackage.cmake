@@ -1,0 +1,85 @@
+# The Python package: one libodeon.so of all modules, one extension module for each interpreter, and a folder for each
+# that holds both beside the package's Python files. python/README.md tells how it is used.
+
+include_guard(GLOBAL)
+
+set(ODEON_PYTHONS "" CACHE STRING "Interpreters to build for, as paths; empty: every CPython of at least 3.11 found")
+
+# A library that is loaded into a running process must not bring another malloc along.
+if(NOT TARGET odeon_dep::mimalloc)
+  add_library(odeon_dep::mimalloc INTERFACE IMPORTED GLOBAL)
+endif()
+
+# Modules whose client libraries few machines have, and which Python programs do not use.
+set(ODEON_PYTHON_WITHOUT postgres mariadb)
+
+# Sets <out> to lines "tag;path;version;suffix;headers", each quoted as one element: see tools/pythons.py.
+function(odeon_find_pythons out)
+  find_program(ODEON_PYTHON3 NAMES python3 python3.13 python3.12 python3.11)
+  mark_as_advanced(ODEON_PYTHON3)
+  if(NOT ODEON_PYTHON3)
+    message(FATAL_ERROR "The Python package needs a python3 to build with; Debian: apt-get install python3-dev.")
+  endif()
+  execute_process(COMMAND "${ODEON_PYTHON3}" "${PROJECT_SOURCE_DIR}/tools/pythons.py" ${ODEON_PYTHONS}
+    OUTPUT_VARIABLE lines ERROR_VARIABLE reasons RESULT_VARIABLE code OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(reasons)
+    message(STATUS "Odeon: ${reasons}")
+  endif()
+  if(NOT code EQUAL 0 OR lines STREQUAL "")
+    message(FATAL_ERROR "The Python package needs a CPython of at least 3.11 with its headers, and "
+      "tools/pythons.py finds none; Debian: apt-get install python3-dev.")
+  endif()
+  string(REPLACE ";" "|" lines "${lines}")
+  string(REPLACE "\n" ";" lines "${lines}")
+  set(${out} "${lines}" PARENT_SCOPE)
+endfunction()
+
+# libodeon.so, of every module but those left out: their objects, and the libraries each of them names.
+function(odeon_python_library)
+  get_property(modules GLOBAL PROPERTY ODEON_MODULES)
+  add_library(odeon_shared SHARED)
+  set_target_properties(odeon_shared PROPERTIES OUTPUT_NAME odeon LINKER_LANGUAGE CXX
+    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib" BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")
+  target_link_libraries(odeon_shared PRIVATE $<BUILD_INTERFACE:odeon_build>)
+  foreach(module IN LISTS modules)
+    get_target_property(type odeon_${module} TYPE)
+    if(type STREQUAL "STATIC_LIBRARY" AND NOT module IN_LIST ODEON_PYTHON_WITHOUT)
+      target_sources(odeon_shared PRIVATE $<TARGET_OBJECTS:odeon_${module}>)
+      get_target_property(packages odeon_${module} LINK_LIBRARIES)
+      list(FILTER packages INCLUDE REGEX "^odeon_dep::")
+      target_link_libraries(odeon_shared PRIVATE ${packages})
+    endif()
+  endforeach()
+  # Calls between the modules need no table; inline functions still have one address in the process.
+  include(CheckLinkerFlag)
+  check_linker_flag(CXX -Wl,-Bsymbolic-non-weak-functions ODEON_HAS_BSYMBOLIC_NON_WEAK)
+  if(ODEON_HAS_BSYMBOLIC_NON_WEAK)
+    target_link_options(odeon_shared PRIVATE -Wl,-Bsymbolic-non-weak-functions)
+  endif()
+  target_link_options(odeon_shared PRIVATE -Wl,-z,defs)
+endfunction()
+
+# odeon_python_<tag>: the extension module and the folder package-<tag>/odeon it is used from.
+function(odeon_python_module tag suffix headers)
+  set(package "${PROJECT_BINARY_DIR}/package-${tag}/odeon")
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/python/bindings/*.cpp")
+  add_library(odeon_native_${tag} MODULE ${sources})
+  target_link_libraries(odeon_native_${tag} PRIVATE odeon_build)
+  target_include_directories(odeon_native_${tag} SYSTEM PRIVATE "${headers}")
+  target_include_directories(odeon_native_${tag} PRIVATE
+    "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/python/bindings")
+  if(ODEON_PCH)
+    target_precompile_headers(odeon_native_${tag} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/python_pch.hpp")
+  endif()
+  # Symbols of the interpreter are found at load; all others must be there then, not at the first call.
+  target_link_options(odeon_native_${tag} PRIVATE -Wl,-z,now)
+  target_link_libraries(odeon_native_${tag} PRIVATE odeon_shared)
+  set_target_properties(odeon_native_${tag} PROPERTIES
+    OUTPUT_NAME _native PREFIX "" SUFFIX "${suffix}" LIBRARY_OUTPUT_DIRECTORY "${package}"
+    BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")
+  add_custom_target(odeon_python_${tag} ALL
+    COMMAND ${CMAKE_COMMAND} -D "FROM=${PROJECT_SOURCE_DIR}/python/src/odeon" -D "TO=${package}"
+      -D "LIBRARY=$<TARGET_FILE:odeon_shared>" -P "${PROJECT_SOURCE_DIR}/cmake/PythonLink.cmake"
+    COMMENT "" VERBATIM)
+  add_dependencies(odeon_python_${tag} odeon_native_${tag})
+endfunction()

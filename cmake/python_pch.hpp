@@ -1,0 +1,11 @@
+#pragma once
+
+/// @file Precompiled for the Python extension: Python.h, the standard headers and what every binding
+/// needs of the core. Each file includes what it uses all the same.
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "pch.hpp"
+
+#include <odeon/core/actor_system.hpp>
