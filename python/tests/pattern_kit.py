@@ -1,5 +1,5 @@
-"""Time for the tests of `odeon.patterns`: a loop whose clock jumps to the next timer, and a clock for
-code without a loop. Neither waits."""
+"""Time for the tests of `odeon.patterns`: a loop whose clock jumps to the next timer, and a clock
+for code without a loop. Neither waits."""
 
 from __future__ import annotations
 

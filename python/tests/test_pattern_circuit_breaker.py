@@ -45,14 +45,13 @@ def test_failures_in_a_row_open_it_and_calls_then_fail_without_being_made() -> N
         with pytest.raises(CircuitOpen) as e:
             await breaker.call(lambda: made.append(1))
         assert made == []
-        assert str(e.value) == ("the circuit breaker 'payments' is open after: ConnectionError: the "
-                                "line is down; calls fail at once for another 10 s")
+        assert str(e.value) == ("the circuit breaker 'payments' is open after: ConnectionError: "
+                                "the line is down; calls fail at once for another 10 s")
         assert e.value.remaining == pytest.approx(10.0)
         assert isinstance(e.value, Refused) and isinstance(e.value, OdeonError)
         assert e.value.code == "refused"
-        counters = breaker.counters
-        assert (counters.succeeded, counters.failed, counters.rejected, counters.opened) == (1, 5, 1,
-                                                                                             1)
+        c = breaker.counters
+        assert (c.succeeded, c.failed, c.rejected, c.opened) == (1, 5, 1, 1)
 
     run_virtual(main())
 

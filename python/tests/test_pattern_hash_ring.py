@@ -1,4 +1,4 @@
-"""The hash ring: the same places as in C++ (`src/pattern/hash_ring.cpp`), and few keys that move."""
+"""The hash ring: the same places as in C++ (src/pattern/hash_ring.cpp), and few keys that move."""
 
 from __future__ import annotations
 

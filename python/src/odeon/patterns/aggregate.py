@@ -49,8 +49,8 @@ class Gathered(Generic[T]):
 
 async def gather(asked: Iterable[Awaitable[T]], within: float = 5.0, enough: int | None = None, *,
                  when: Callable[[T], bool] | None = None) -> Gathered[T]:
-    """Waits for all of `asked`, or for `enough` good ones of them, at most `within` seconds from now
-    (0: no limit). With `when` only replies that it accepts are counted as good for `enough`.
+    """Waits for all of `asked`, or for `enough` good ones of them, at most `within` seconds from
+    now (0: no limit). With `when` only replies that it accepts are counted as good for `enough`.
 
     Those that failed, or did not come, are exceptions in the result; `gather` raises nothing of
     theirs. What is not waited for any more is cancelled, also when the caller is. `InvalidArgument`

@@ -3,9 +3,9 @@
     c = Cron("*/5 9-17 * * mon-fri", "Europe/Berlin")
     t = c.next_after(datetime.now(timezone.utc))
 
-Five fields: minute (0–59), hour (0–23), day of the month (1–31), month (1–12 or jan–dec), day of the
-week (0–7 or sun–sat; 0 and 7 are Sunday). With six, the first one is the second (0–59); with five
-the second is 0. Upper and lower case are the same.
+Five fields: minute (0–59), hour (0–23), day of the month (1–31), month (1–12 or jan–dec), day of
+the week (0–7 or sun–sat; 0 and 7 are Sunday). With six, the first one is the second (0–59); with
+five the second is 0. Upper and lower case are the same.
 
 A field is a list, separated by commas, of `*`, `a`, `a-b`, each with a step behind it where wanted:
 `*/15`, `10-40/10`, `7/20` (from 7 to the end). In the day fields `?` is `*`. Further: `L` the
@@ -50,8 +50,8 @@ def _offset(zone: ZoneInfo, instant: int) -> int:
 
 
 def _offsets(zone: ZoneInfo, local: int) -> tuple[int, int]:
-    """Of a local time: before and after a change that it may be at. Equal: it exists once; the first
-    one larger: twice; the second one larger: not at all."""
+    """Of a local time: before and after a change that it may be at. Equal: it exists once; the
+    first one larger: twice; the second one larger: not at all."""
     shown = _EPOCH + timedelta(seconds=local)
     first = zone.utcoffset(shown.replace(fold=0))
     second = zone.utcoffset(shown.replace(fold=1))

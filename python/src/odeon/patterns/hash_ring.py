@@ -42,9 +42,9 @@ def mix(x: int) -> int:
 
 
 class HashRing:
-    """A consistent hash ring (Karger et al., 1997): each node stands at many places of a circle, and
-    a key belongs to the first node at or after its own place. When one of n nodes is added or taken
-    away, about 1/n of the keys change their node, and no others. Immutable."""
+    """A consistent hash ring (Karger et al., 1997): each node stands at many places of a circle,
+    and a key belongs to the first node at or after its own place. When one of n nodes is added or
+    taken away, about 1/n of the keys change their node, and no others. Immutable."""
 
     DEFAULT_PLACES = 128
     """Places of each node; the parts of two nodes differ by some 10 per cent."""

@@ -16,8 +16,8 @@ class Schedule:
         Schedule.fixed(1.0)                  # 1, 1, 1, …
         Schedule.exponential(0.1, 5.0)       # 0.1, 0.2, 0.4, … 5, 5, …, each ± 20 %
 
-    The parts are checked when it is made: `InvalidArgument` for a negative pause, a longest one that
-    is shorter than the first, a jitter outside 0 to 1.
+    The parts are checked when it is made: `InvalidArgument` for a negative pause, a longest one
+    that is shorter than the first, a jitter outside 0 to 1.
     """
 
     min: float = 0.0

@@ -76,8 +76,8 @@ class TokenBucket:
 
 
 class RateLimiter:
-    """One limiter for any number of tasks and threads. `max_wait`, in seconds, bounds the queue: who
-    would have to wait for longer is refused at once."""
+    """One limiter for any number of tasks and threads. `max_wait`, in seconds, bounds the queue:
+    who would have to wait for longer is refused at once."""
 
     def __init__(self, elements: int = 1, per: float = 1.0, burst: int = 1, *,
                  max_wait: float = 60.0) -> None:
