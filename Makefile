@@ -9,6 +9,7 @@ export CTEST_OUTPUT_ON_FAILURE = 1
 dev_text = Debug, AddressSanitizer and UBSan
 tsan_text = ThreadSanitizer
 release_text = optimised
+python_text = the Python package, optimised
 bench_text = optimised, with benchmarks
 fuzz_text = libFuzzer, AddressSanitizer and UBSan
 coverage_text = Debug, instrumented for llvm-cov
@@ -26,7 +27,7 @@ help:  ## show this list
 	@echo
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 	@echo
-	@echo "  make test PRESET=tsan   another preset: dev tsan release fuzz coverage"
+	@echo "  make test PRESET=tsan   another preset: dev tsan release fuzz coverage (the first and third with Python)"
 	@echo "  make run ARGS=…         arguments for the program"
 
 setup:  ## install the Debian packages that are missing (tools/packages.txt)
@@ -41,13 +42,27 @@ run:  ## build the program and run the main job: odeon dev
 	@echo "[4/4] running build/release/apps/odeon/odeon dev $(ARGS)"
 	@build/release/apps/odeon/odeon dev $(ARGS)
 
-test:  ## build everything with sanitizers and run all tests
-	@echo "[1/4] looking for missing packages"
+# The Python package is tested beside these; the other presets instrument C++ alone.
+PYTHON_WITH = dev release
+
+test:  ## build everything with sanitizers and run all tests, of C++ and of Python
+	@echo "[1/6] looking for missing packages"
 	@tools/setup.sh build
-	$(call configure,$(PRESET),2/4)
-	$(call build,$(PRESET),3/4)
-	@echo "[4/4] testing ($(PRESET))"
+	$(call configure,$(PRESET),2/6)
+	$(call build,$(PRESET),3/6)
+ifneq ($(filter $(PRESET),$(PYTHON_WITH)),)
+	$(call configure,python,4/6)
+	$(call build,python,5/6)
+	@echo "[6/6] testing ($(PRESET), then python)"
+	@ctest --preset $(PRESET) -j $(JOBS) --output-log build/$(PRESET)/ctest.log; cpp=$$?; \
+	ctest --preset python -j $(JOBS) --output-log build/python/ctest.log; python=$$?; \
+	tools/test_summary.sh build/$(PRESET)/ctest.log build/python/ctest.log; \
+	[ $$cpp -eq 0 ] || exit $$cpp; exit $$python
+else
+	@echo "[4/6] the Python package is left out: it is tested with PRESET=dev and PRESET=release"
+	@echo "[6/6] testing ($(PRESET))"
 	@ctest --preset $(PRESET) -j $(JOBS) --output-log build/$(PRESET)/ctest.log
+endif
 
 lint:  ## check formatting, house rules, layers, and run clang-tidy
 	@echo "[1/4] clang-format"

@@ -1,6 +1,8 @@
 # Makes the folder TO a view of the Python files in FROM, by links, so that an edit needs no build; beside them a link to
 # LIBRARY. Links whose file is gone are removed. Run at each build.
 
+cmake_minimum_required(VERSION 3.25)
+
 file(GLOB_RECURSE sources RELATIVE "${FROM}" "${FROM}/*.py" "${FROM}/*.pyi" "${FROM}/py.typed")
 foreach(source IN LISTS sources)
   if(NOT IS_SYMLINK "${TO}/${source}")
