@@ -1,9 +1,9 @@
 """What is made of actors, asks and tasks again and again; each part can be used without the others.
 
 Calls that are repeated (`retry`), left alone (`CircuitBreaker`) or spaced out (`RateLimiter`), many
-answers (`gather`, `ask_all`, `ask_some`, `ask_first`), times that come again (`Cron`), and which
-node a key belongs to (`HashRing`). All durations are float seconds; all waiting goes by the running
-loop's clock.
+answers (`gather`, `ask_all`, `ask_some`, `ask_first`), machines of states (`Fsm`), times that come
+again (`Cron`), and which node a key belongs to (`HashRing`). All durations are float seconds; all
+waiting goes by the running loop's clock.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from odeon.patterns.circuit_breaker import (
     Permit,
 )
 from odeon.patterns.cron import Cron
+from odeon.patterns.fsm import Fsm, FsmDot, FsmTransition, Step
 from odeon.patterns.hash_ring import HashRing, fnv1a, message_key
 from odeon.patterns.retry import retry, retry_blocking, retry_if, retrying
 from odeon.patterns.schedule import RetrySchedule, Schedule
@@ -38,6 +39,9 @@ __all__ = [
     "CircuitOpen",
     "Cron",
     "CronError",
+    "Fsm",
+    "FsmDot",
+    "FsmTransition",
     "Gathered",
     "HashRing",
     "NotEnough",
@@ -47,6 +51,7 @@ __all__ = [
     "RateLimiter",
     "RetrySchedule",
     "Schedule",
+    "Step",
     "TokenBucket",
     "ask_all",
     "ask_first",

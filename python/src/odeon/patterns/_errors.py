@@ -45,11 +45,9 @@ class NotEnough(OdeonError):
 
 
 def seconds(value: float) -> str:
-    """A duration for a sentence: "250 ms", "1.5 s", "5 min"."""
-    if value >= 60 and value % 60 == 0:
-        return f"{value / 60:g} min"
+    """A duration for a sentence: "250 ms", "1.5 s"."""
     if value >= 1 or value == 0:
-        return f"{value:.4g} s"
+        return f"{value:.6g} s"
     if value >= 1e-3:
         return f"{value * 1e3:.4g} ms"
     return f"{value * 1e6:.4g} us"
