@@ -4,6 +4,7 @@
 include_guard(GLOBAL)
 
 set(ODEON_PYTHONS "" CACHE STRING "Interpreters to build for, as paths; empty: every CPython of at least 3.11 found")
+set(ODEON_PYTHONS_ALSO "" CACHE STRING "Interpreters beside those that are found, as paths")
 
 # A library that is loaded into a running process must not bring another malloc along.
 if(NOT TARGET odeon_dep::mimalloc)
@@ -26,7 +27,11 @@ function(odeon_find_pythons out)
   if(NOT ODEON_PYTHON3)
     message(FATAL_ERROR "The Python package needs a python3 to build with; Debian: apt-get install python3-dev.")
   endif()
-  execute_process(COMMAND "${ODEON_PYTHON3}" "${PROJECT_SOURCE_DIR}/tools/pythons.py" ${ODEON_PYTHONS}
+  set(choice ${ODEON_PYTHONS})
+  if(NOT choice)
+    set(choice --also ${ODEON_PYTHONS_ALSO})
+  endif()
+  execute_process(COMMAND "${ODEON_PYTHON3}" "${PROJECT_SOURCE_DIR}/tools/pythons.py" ${choice}
     OUTPUT_VARIABLE lines ERROR_VARIABLE reasons RESULT_VARIABLE code OUTPUT_STRIP_TRAILING_WHITESPACE)
   if(reasons)
     message(STATUS "Odeon: ${reasons}")

@@ -1,7 +1,7 @@
 #pragma once
 
-/// @file Precompiled for the Python extension: Python.h, the standard headers and what every binding
-/// needs of the core. Each file includes what it uses all the same.
+/// @file Precompiled for the Python extension: Python.h, the standard headers and what every
+/// binding needs of the core. Each file includes what it uses all the same.
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -3,9 +3,9 @@
 
 `tools/python_tests.py --python PATH --build build/python --tag cp312 [--prepare] [pytest arguments]`
 
-The package is the one that lies in <build>/package-<tag>. An interpreter that has no pytest gets a
-virtual environment, <build>/venv-<tag>, with pytest and numpy when pip reaches a package index;
-`--prepare` makes it and runs nothing. Exit code 77 means skipped: no pytest for that interpreter.
+The package is the one in <build>/package-<tag>. An interpreter that has no pytest gets a virtual
+environment, <build>/venv-<tag>, with pytest and numpy when pip reaches a package index; `--prepare`
+makes it and runs nothing. Exit code 77 means skipped: no pytest for that interpreter.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The CPythons on this machine that the Python package is built for.
 
-`tools/pythons.py [path …]` prints one line an interpreter, its facts between semicolons: tag (cp311;
-cp313t when free-threaded), path, version, suffix of extension modules, folder of the headers. Without
-paths it looks for every CPython of at least 3.11: /usr/bin, /usr/local/bin, PATH, pyenv, /opt/python.
-One interpreter a tag, the system's before others. Reasons for leaving one out go to stderr.
+`tools/pythons.py [[--also] path …]` prints one line an interpreter, its facts between semicolons:
+tag (cp311; cp313t when free-threaded), path, version, suffix of extension modules, folder of the
+headers. Without paths it looks for every CPython of at least 3.11: in /usr/bin, /usr/local/bin,
+PATH, pyenv, /opt/python; with `--also` the paths come after those. One interpreter a tag, the
+first found. Reasons for leaving one out go to stderr.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def candidates() -> list[str]:
     folders = ["/usr/bin", "/usr/local/bin"]
     folders += os.environ.get("PATH", "").split(os.pathsep)
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
-    folders += sorted(glob.glob(f"{pyenv}/versions/3.*/bin")) + sorted(glob.glob("/opt/python/*/bin"))
+    for pattern in (f"{pyenv}/versions/3.*/bin", "/opt/python/*/bin"):
+        folders += sorted(glob.glob(pattern))
     found: dict[str, str] = {}
     for folder in folders:
         # A shim of pyenv answers for one of the versions that are looked at anyway.
@@ -71,10 +73,12 @@ def candidates() -> list[str]:
 def pythons(paths: list[str]) -> list[tuple[str, str, str, str, str]]:
     """The facts of the given interpreters, or of all that are found."""
     known: dict[str, tuple[str, str, str, str, str]] = {}
-    for path in paths or candidates():
+    also = paths[:1] == ["--also"]
+    paths = paths[1:] if also else paths
+    for path in [*candidates(), *paths] if also or not paths else paths:
         known_facts = facts(path)
         if known_facts is None:
-            if paths:
+            if path in paths:
                 print(f"{path}: no CPython of at least {OLDEST[0]}.{OLDEST[1]} with its headers",
                       file=sys.stderr)
                 sys.exit(1)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints of ctest logs what their readers look for: tests that failed, pytest's summaries, ctest's own.
+# Prints of ctest logs what their readers look for: failures, pytest's summaries, ctest's own.
 # Usage: tools/test_summary.sh <build folder>/ctest.log …; a log that is not there is left out.
 set -eu
 for log in "$@"; do

@@ -1,0 +1,78 @@
+"""What every test has: a time limit that shows where it hangs, and a look at what it leaves behind."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import importlib.util
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+LIMIT_S = 60.0
+LEAVE_S = 3.0  # what a test stopped may take so long to be gone
+
+_stderr = -1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The real stderr, while nothing is captured: where a hang is told."""
+    global _stderr
+    _stderr = os.dup(2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    os.close(_stderr)
+
+
+if importlib.util.find_spec("odeon.testing") is not None:
+    # An installed package brings its fixtures by an entry point; the build folder does not.
+    pytest_plugins = ["odeon.testing.pytest_plugin"]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A test that takes longer than LIMIT_S (its marker `limit`) ends the run, with all stacks."""
+    marker = item.get_closest_marker("limit")
+    limit = float(marker.args[0]) if marker else LIMIT_S
+    faulthandler.dump_traceback_later(limit, exit=True, file=_stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def native_threads() -> dict[int, str]:
+    """Threads of this process by number, with their names; those of C++ have no other list."""
+    found: dict[int, str] = {}
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            found[int(task.name)] = (task / "comm").read_text("utf-8").strip()
+        except OSError:
+            continue  # it ended meanwhile
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fails a test after which threads go on that were not there before."""
+    python_before = set(threading.enumerate())
+    native_before = set(native_threads())
+    yield
+    gc.collect()  # a system nobody holds ends with its object
+    until = time.monotonic() + LEAVE_S
+    while True:
+        python_left = [each.name for each in threading.enumerate() if each not in python_before]
+        native_left = [name for number, name in native_threads().items()
+                       if number not in native_before]
+        if not python_left and not native_left:
+            return
+        if time.monotonic() > until:
+            break
+        time.sleep(0.005)
+    pytest.fail(f"threads are left behind: {sorted(set(python_left + native_left))}; is a system "
+                "still open?", pytrace=False)
