@@ -1,12 +1,17 @@
 #include "routing.hpp"
 
+#include <odeon/base/detail/spin.hpp>
 #include <odeon/base/type_name.hpp>
 #include <odeon/pattern/routers.hpp>
 
+#include <algorithm>
 #include <array>
 #include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace odeon::python {
 
@@ -97,16 +102,6 @@ bool read_pool(PyObject* option, pool_options& out) {
   return read_resizer(resize.get(), out.resize.emplace());
 }
 
-bool read_troupe(PyObject* option, troupe_options& out) {
-  reader in(option, "a troupe");
-  in.read("max", out.max);
-  in.read("idle", out.idle);
-  in.read("max_pending", out.max_pending);
-  in.read("idle_time", out.idle_time);
-  in.read("attempts", out.attempts);
-  return in.good();
-}
-
 bool read_kind(PyObject* option, route_kind& out) {
   const owned kind(PyObject_GetAttrString(option, "kind"));
   if (!kind) {
@@ -146,6 +141,16 @@ int read_plain_key(PyObject* key, std::uint64_t& out) {
 
 }  // namespace
 
+bool read_troupe_options(PyObject* option, troupe_options& out) {
+  reader in(option, "a troupe");
+  in.read("max", out.max);
+  in.read("idle", out.idle);
+  in.read("max_pending", out.max_pending);
+  in.read("idle_time", out.idle_time);
+  in.read("attempts", out.attempts);
+  return in.good();
+}
+
 bool read_router_plan(PyObject* option, detail::router_plan& out) {
   if (!read_kind(option, out.kind)) return false;
   reader in(option, "a router");
@@ -154,16 +159,11 @@ bool read_router_plan(PyObject* option, detail::router_plan& out) {
   in.read("interval", out.interval);
   const owned pool = in.attribute("pool");
   const owned workers = in.attribute("workers");
-  return in.good() && read_pool(pool.get(), out.pool) && read_troupe(workers.get(), out.workers);
+  return in.good() && read_pool(pool.get(), out.pool) &&
+         read_troupe_options(workers.get(), out.workers);
 }
 
-odeon::router to_router(PyObject* option) {
-  detail::router_plan plan{};
-  if (!read_router_plan(option, plan)) return {};
-  return detail::make_router(plan);
-}
-
-bool read_key(PyObject* key, std::uint64_t& out) {
+bool read_routing_key(PyObject* key, std::uint64_t& out) {
   int got = read_plain_key(key, out);
   if (got < 0) {
     // An enum's member: its value.
@@ -180,12 +180,49 @@ bool read_key(PyObject* key, std::uint64_t& out) {
   return true;
 }
 
+// -- routers by key -------------------------------------------------------------------------------
+
+namespace {
+
+struct keyed_router {
+  interp* in;
+  any_ref router;
+  py_handle function;  // empty: the messages have keys of their own
+};
+
+/// Few, and looked at only by tells to routers. Those that have ended fall out when another is
+/// added. The lock is never held while Python is called.
+detail::spin_lock keyed_lock;
+std::vector<keyed_router>& keyed() {
+  static auto* all = new std::vector<keyed_router>();
+  return *all;
+}
+
+/// A pool that is noted once it is there.
+class keyed_spec final : public detail::router_spec {
+ public:
+  keyed_spec(interp& in, odeon::router inner, PyObject* function)
+      : in_(in),
+        inner_(std::move(inner)),
+        function_(in, Py_XNewRef(function)) {}
+  detail::cell* spawn(detail::system_anchor& system,
+                      const detail::spawn_request& request) const override {
+    detail::cell* made = inner_.spec()->spawn(system, request);
+    if (is_attached(in_)) note_keyed_router(in_, *made, function_.get());
+    return made;
+  }
+
+ private:
+  interp& in_;
+  odeon::router inner_;
+  py_handle function_;
+};
+
+/// What `function` (null: none) gives for the message, else its own `routing_key()`.
 bool key_of_message(PyObject* function, PyObject* message, std::uint64_t& out) {
-  out = 0;
   owned key;
-  if (function && function != Py_None) {
+  if (function) {
     key = owned(PyObject_CallOneArg(function, message));
-    if (!key) return false;
   } else {
     const owned own(PyObject_GetAttrString(message, "routing_key"));
     if (!own) {
@@ -194,9 +231,50 @@ bool key_of_message(PyObject* function, PyObject* message, std::uint64_t& out) {
       return true;
     }
     key = owned(PyObject_CallNoArgs(own.get()));
-    if (!key) return false;
   }
-  return read_key(key.get(), out);
+  return key && read_routing_key(key.get(), out);
+}
+
+}  // namespace
+
+void note_keyed_router(interp& in, detail::cell& router, PyObject* function) {
+  std::vector<keyed_router> ended;  // given up without the lock: that may call Python
+  keyed_router made{&in, any_ref::share(&router), {}};
+  if (function && function != Py_None) made.function = py_handle(in, Py_NewRef(function));
+  const detail::spin_guard guard(keyed_lock);
+  auto& all = keyed();
+  all.reserve(all.size() + 1);
+  ended.reserve(all.size());
+  std::erase_if(all, [&](keyed_router& k) {
+    if (!k.router.is_terminated()) return false;
+    ended.push_back(std::move(k));
+    return true;
+  });
+  all.push_back(std::move(made));
+}
+
+bool find_routing_key(interp& in, const detail::cell& to, PyObject* message, std::uint64_t& out) {
+  out = 0;
+  owned function;
+  {
+    const detail::spin_guard guard(keyed_lock);
+    const auto found = std::ranges::find_if(
+        keyed(), [&](const keyed_router& k) { return k.router.get() == &to && k.in == &in; });
+    if (found == keyed().end()) return true;
+    if (found->function) function = owned::share(found->function.get());
+  }
+  return key_of_message(function.get(), message, out);
+}
+
+odeon::router to_router(interp& in, PyObject* option) {
+  detail::router_plan plan{};
+  if (!read_router_plan(option, plan)) return {};
+  odeon::router made = detail::make_router(plan);
+  if (plan.kind != route_kind::consistent_hash) return made;
+  const owned function(PyObject_GetAttrString(option, "key"));
+  if (!function) return {};
+  return odeon::router(std::make_shared<keyed_spec>(
+      in, std::move(made), function.get() == Py_None ? nullptr : function.get()));
 }
 
 }  // namespace odeon::python
