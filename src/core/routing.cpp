@@ -105,6 +105,13 @@ std::size_t waiting_in(const cell& c) noexcept {
   return c.extension_if()->counted.load(std::memory_order_relaxed);
 }
 
+runtime* runtime_of(const system_anchor& system) noexcept { return system.rt; }
+
+bool tell_may_wait(const cell& c) noexcept {
+  const auto* x = c.extension_if();
+  return x && x->mailbox && x->mailbox->options().overflow == overflow::block;
+}
+
 bool is_idle(const cell& c) noexcept {
   return cell_access::is_idle(cell_access::head(c)) &&
          !(cell_access::flags(c) & (cell::closed_mask | cell::terminated_flag));

@@ -15,25 +15,36 @@ no sense is refused when one is made, with `InvalidArgument`. Durations are seco
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from odeon.errors import InvalidArgument
+from odeon import _native
+from odeon.errors import InvalidArgument, NoSuchActor
+
+if TYPE_CHECKING:
+    from odeon._native import ActorRef
+    from odeon.system import ActorSystem
 
 __all__ = [
     "PoolOptions",
     "ROUTEES_MAX",
     "Resizer",
+    "RouteeStats",
     "Router",
+    "RouterControl",
+    "RouterStats",
+    "TroupeControl",
     "TroupeOptions",
+    "TroupeStatus",
     "balancing",
     "broadcast",
     "consistent_hash",
     "pull",
     "random",
     "round_robin",
+    "router_group",
     "scatter_gather",
     "scatter_gather_first",
     "smallest_mailbox",
@@ -241,3 +252,148 @@ def troupe(max: int = 10, idle: int = 2, *, max_pending: int = 10_000, idle_time
     asker gets `ActorFailed`, a told job is a dead letter. Not for groups."""
     return Router("troupe",
                   workers=TroupeOptions(max, idle, max_pending, idle_time, attempts))
+
+
+# -- while it runs ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RouteeStats:
+    """One routee, at one moment; `waiting` is counted up to 100,000."""
+
+    ref: ActorRef[Any]
+    path: str
+    waiting: int
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RouterStats:
+    """A router, at one moment; the numbers since it began.
+
+    `waiting`    in the shared mailbox of `balancing`, or a troupe's queue
+    `open_asks`  to several routees, that have no reply yet
+    `refused`    of those `routed`: without a key, without routees, …; `last_refusal` says why
+    `removed`    routees: shrunk, or taken out of a group
+    `stopped`    routees that stopped for good by themselves; `replaced` of these
+    `leaving`    removed, but not yet ended: they finish what they have
+    """
+
+    strategy: str
+    routees: tuple[RouteeStats, ...]
+    waiting: int
+    open_asks: int
+    routed: int
+    refused: int
+    last_refusal: str
+    added: int
+    removed: int
+    stopped: int
+    replaced: int
+    leaving: int
+
+
+class RouterControl:
+    """What is known of a router, and what can be changed while it runs; from any thread. Raises
+    `WrongType` when `ref` is no router."""
+
+    def __init__(self, ref: ActorRef[Any]) -> None:
+        _native.router_routees(ref)
+        self._ref = ref
+
+    @property
+    def ref(self) -> ActorRef[Any]:
+        return self._ref
+
+    def routees(self) -> list[ActorRef[Any]]:
+        """Those that messages go to now. O(n)."""
+        return list(_native.router_routees(self._ref))
+
+    def __len__(self) -> int:
+        return len(_native.router_routees(self._ref))
+
+    def stats(self) -> RouterStats:
+        """The numbers of this moment."""
+        raw = dict(_native.router_stats(self._ref))
+        raw["routees"] = tuple(RouteeStats(*r) for r in raw["routees"])
+        return RouterStats(**raw)
+
+    def resize(self, n: int) -> Awaitable[int]:
+        """A pool of `n` routees, within the resizer's bounds when it has one; awaited, the number
+        reached. New routees get messages from then on. Routees in surplus, the youngest, get none
+        from then on, finish what they have, and stop: nothing is lost. `InvalidArgument` for 0, more
+        than 10,000, a group, a troupe."""
+        return cast("Awaitable[int]", _native.router_resize(self._ref, n))
+
+    def add(self, member: ActorRef[Any]) -> Awaitable[int]:
+        """A further member of a group; one that is there already is not added twice. Awaited, how
+        many there are. `InvalidArgument` for a pool, and for a router that would lead to itself."""
+        return cast("Awaitable[int]", _native.router_add(self._ref, member))
+
+    def remove(self, member: ActorRef[Any]) -> Awaitable[int]:
+        """Takes a member out; it is not stopped, and handles what it has. Awaited, how many are
+        left."""
+        return cast("Awaitable[int]", _native.router_remove(self._ref, member))
+
+
+@dataclass(frozen=True, slots=True)
+class TroupeStatus:
+    """A troupe, at one moment.
+
+    `workers`    alive; those that are being dismissed do not count
+    `pending`    jobs that wait
+    `failed`     given up, or answered with an error
+    `requeued`   once for each death
+    `refused`    the queue was full
+    `dismissed`  surplus workers
+    """
+
+    workers: int
+    busy: int
+    pending: int
+    completed: int
+    failed: int
+    requeued: int
+    refused: int
+    dismissed: int
+    settings: TroupeOptions
+
+
+class TroupeControl:
+    """What is going on in a troupe, and its settings; from any thread. Raises `WrongType` when `ref`
+    is no troupe."""
+
+    def __init__(self, ref: ActorRef[Any]) -> None:
+        _native.troupe_status(ref)
+        self._ref = ref
+
+    def status(self) -> TroupeStatus:
+        """The numbers of this moment."""
+        raw = dict(_native.troupe_status(self._ref))
+        raw["settings"] = TroupeOptions(**raw["settings"])
+        return TroupeStatus(**raw)
+
+    def set(self, settings: TroupeOptions) -> Awaitable[None]:
+        """From now on. Workers above `max` end after the job they have; below `idle` further ones
+        start at once. Awaited, it ends when that was ordered."""
+        return cast("Awaitable[None]", _native.troupe_set(self._ref, settings))
+
+
+def router_group(system: ActorSystem, strategy: Router, members: Iterable[ActorRef[Any] | str], *,
+                 name: str | None = None) -> ActorRef[Any]:
+    """A router over actors that are there already, by reference or path; its size is not looked at.
+
+        group = router_group(system, round_robin(), [a, "/user/b"], name="readers")
+        await RouterControl(group).add(c)
+
+    A group watches its members: one that stops falls out. It does not own them: stopping the group
+    leaves them alone. A group without members refuses messages. `NoSuchActor` for a path that leads
+    nowhere; `InvalidArgument` for no members, and for a strategy that needs a pool; `NameTaken`.
+    """
+    refs = []
+    for member in members:
+        ref = system.lookup(member) if isinstance(member, str) else member
+        if ref is None:
+            raise NoSuchActor(f"there is no actor {member}")
+        refs.append(ref)
+    return cast("ActorRef[Any]", _native.router_group(strategy, refs, name))

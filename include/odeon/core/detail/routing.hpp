@@ -87,6 +87,11 @@ void count_waiting(cell& c);
 [[nodiscard]] std::size_t waiting_in(const cell& c) noexcept;
 /// Whether nobody runs it and it would take a message now. @threadsafe
 [[nodiscard]] bool is_idle(const cell& c) noexcept;
+/// The runtime of a system, or null when it has ended. The caller sees to it that it does not end
+/// meanwhile.
+[[nodiscard]] runtime* runtime_of(const system_anchor& system) noexcept;
+/// Whether a tell from outside of actors may have to wait for room there. @threadsafe
+[[nodiscard]] bool tell_may_wait(const cell& c) noexcept;
 /// Has an idle cell look for work; false: it was not idle. @threadsafe
 bool wake_if_idle(cell& c) noexcept;
 /// Has `c` pull from `source`, from its next turn on. @threadsafe

@@ -34,12 +34,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from odeon.errors import InvalidArgument
+from odeon.actor import Actor
+from odeon.errors import InvalidArgument, Unhandled
 from odeon.patterns._errors import seconds
 from odeon.patterns._fsm_graph import FsmGraph
 
 S = TypeVar("S", bound=enum.Enum)
 D = TypeVar("D")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _NOTHING = object()
 
@@ -127,7 +129,13 @@ class Rules(Generic[S, D]):
         return self
 
 
-class Fsm(Generic[S, D]):
+def _no_handler(function: F) -> F:
+    """Its name begins with `on_`, and yet it takes no messages."""
+    function.__odeon_default__ = True  # type: ignore[attr-defined]
+    return function
+
+
+class Fsm(Actor[Any], Generic[S, D]):
     """The base class; spawn a class derived from it as any actor. Its functions belong to the
     machine's own constructor and handlers."""
 
@@ -156,14 +164,16 @@ class Fsm(Generic[S, D]):
         """In every state that has no handler of its own for the message."""
         return Rules(self, None)
 
+    @_no_handler
     def on_transition(self, f: Callable[[S, S, D], None]) -> None:
         """`f(before, after, data)` is called at each change, after the old state's exit and before
         the new one's entry."""
         self._listeners.append(f)
 
+    @_no_handler
     def on_unhandled(self, f: Callable[[S, Any], None]) -> None:
         """`f(state, message)` is called for a message without a handler, in place of the dead
-        letter; an ask of it fails with `NoReply`."""
+        letter. An ask has failed with `Unhandled` by then."""
         self._unhandled = f
 
     # -- in handlers -------------------------------------------------------------------------------
@@ -218,6 +228,8 @@ class Fsm(Generic[S, D]):
             return self.dot()
         if self._unhandled is None:
             return NotImplemented
+        ctx.reply_to().fail(Unhandled(f"{ctx.path} handles no {type(msg).__name__} in its state "
+                                      f"{self._state.name}"))
         self._unhandled(self._state, msg)
         return None
 

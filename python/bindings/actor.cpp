@@ -1,0 +1,425 @@
+#include "actor.hpp"
+
+#include "context.hpp"
+#include "execution.hpp"
+#include "failure.hpp"
+#include "interop.hpp"
+#include "message.hpp"
+#include <odeon/core/actor_system.hpp>
+#include <odeon/core/detail/routing.hpp>
+
+namespace odeon::python {
+
+namespace {
+
+thread_local py_handle spawn_cause;
+
+py_actor& actor_at(void* object) noexcept { return *static_cast<py_actor*>(object); }
+
+// -- calling Python -----------------------------------------------------------------------------------
+
+PyObject* call(py_actor& a, const method& m, PyObject* first, PyObject* second = nullptr) noexcept {
+  PyObject* context = a.context_object();
+  if (!context) return nullptr;
+  // (self, first, second, ctx), as far as the function takes them.
+  PyObject* args[5] = {nullptr, a.instance()};
+  int n = 1;
+  if (first) args[++n] = first;
+  if (second) args[++n] = second;
+  args[++n] = context;
+  const int takes = std::min(n, m.takes);
+  return PyObject_Vectorcall(m.call, args + 1,
+                             static_cast<std::size_t>(takes) | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                             nullptr);
+}
+
+/// The function for that message's class; an empty one: there is none.
+bool method_for(py_class& cls, interp& in, PyObject* message, method& out) noexcept {
+  out = cls.receive;
+  if (!cls.handlers) return true;
+  PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(message));
+  PyObject* found = PyDict_GetItemWithError(cls.handlers, type);
+  if (!found) {
+    if (PyErr_Occurred()) return false;
+    // A base class's, most likely: found once, and noted.
+    owned looked(PyObject_CallMethod(in.support, "find_handler", "OO", cls.handlers, type));
+    if (!looked) return false;
+    found = PyDict_GetItemWithError(cls.handlers, type);
+  }
+  if (found && PyTuple_Check(found)) {
+    out.call = PyTuple_GET_ITEM(found, 0);
+    out.takes = static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(found, 1)));
+  }
+  return !PyErr_Occurred();
+}
+
+PyObject* call_behavior(py_actor& a, PyObject* message) noexcept {
+  PyObject* top = PyList_GET_ITEM(a.behaviors, PyList_GET_SIZE(a.behaviors) - 1);
+  PyObject* context = a.context_object();
+  if (!context) return nullptr;
+  PyObject* args[] = {nullptr, message, context};
+  return PyObject_Vectorcall(top, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
+}
+
+/// The exception of the handler, told and on its way; and the asker's answer.
+[[noreturn]] void fail_handler(py_actor& a, python_error e, reply_slot& slot,
+                               std::string_view message) {
+  interp& in = a.home();
+  e.set_message(a.message);
+  const std::string path = a.cell().path();
+  owned told(PyObject_CallMethod(in.support, "handler_failed", "Os#s#s#", e.exception(),
+                                 path.data(), static_cast<Py_ssize_t>(path.size()),
+                                 a.props().cls.name.data(),
+                                 static_cast<Py_ssize_t>(a.props().cls.name.size()),
+                                 message.data(), static_cast<Py_ssize_t>(message.size())));
+  if (!told) PyErr_Clear();
+  if (slot.ask && !slot.settled) {
+    slot.settled = true;
+    std::string text = path + " failed on " + std::string(message) + ": " + e.what();
+    auto cause = std::make_shared<python_error>(e);
+    detail::fulfil<py_value>(
+        *slot.ask, [cause, text = std::move(text)](interp& taker) -> PyObject* {
+          PyObject* own = &cause->home() == &taker ? Py_NewRef(cause->exception()) : nullptr;
+          return raise_from(taker, error(errc::handler_failed, text), own);
+        });
+  }
+  throw e;
+}
+
+// -- coroutines ---------------------------------------------------------------------------------------
+
+const detail::coroutine_finish handler_finish{
+    [](std::coroutine_handle<> root, detail::ask_state_base* ask) {
+      auto h = std::coroutine_handle<detail::task_promise<execution*>>::from_address(root.address());
+      execution* x = h.promise().take();
+      x->slot.ask = ask;
+      conclude(x->in, *x->actor, x->slot, std::exchange(x->result, nullptr), x->what);
+      x->slot.ask = nullptr;
+      if (ask) ask->drop_ref();
+    }};
+
+const detail::coroutine_finish hook_finish{
+    [](std::coroutine_handle<> root, detail::ask_state_base*) {
+      auto h = std::coroutine_handle<detail::task_promise<execution*>>::from_address(root.address());
+      static_cast<void>(h.promise().take());
+    }};
+
+task<execution*> handler_work(core_share share) {
+  execution& x = *share;
+  try {
+    co_await ended(x);
+  } catch (const python_error& e) {
+    if (!x.actor) throw;
+    x.actor->message = x.message_object.get();
+    fail_handler(*x.actor, e, x.slot, x.what);
+  }
+  co_return &x;
+}
+
+task<execution*> hook_work(core_share share) {
+  co_await ended(*share);
+  co_return &*share;
+}
+
+// -- the handler --------------------------------------------------------------------------------------
+
+void handle(detail::turn& t, py_actor& a, detail::envelope& e, PyObject* message) {
+  interp& in = a.home();
+  py_class& cls = a.props().cls;
+  reply_slot slot{.ask = e.ask()};
+  struct scope {
+    py_actor& a;
+    reply_slot* slot;
+    PyObject* message;
+    scope(py_actor& a, reply_slot& s, PyObject* m) noexcept
+        : a(a),
+          slot(std::exchange(a.slot, &s)),
+          message(std::exchange(a.message, m)) {}
+    ~scope() {
+      a.slot = slot;
+      a.message = message;
+    }
+  } now(a, slot, message);
+  const std::string_view what = e.type->name;
+  const auto fail = [&]() {
+    python_error error(in);
+    slot.ask = e.ask();
+    fail_handler(a, std::move(error), slot, what);
+  };
+  PyObject* value = nullptr;
+  if (a.behaviors && PyList_GET_SIZE(a.behaviors)) {
+    value = call_behavior(a, message);
+  } else {
+    method m;
+    if (!method_for(cls, in, message, m)) fail();
+    if (!m) {
+      if (cls.on_unhandled) {
+        owned r(call(a, cls.on_unhandled, message));
+        if (!r) fail();
+      }
+      detail::unhandled_here(t, e);
+      return;
+    }
+    value = call(a, m, message);
+  }
+  if (!value) [[unlikely]] fail();
+  if (value == Py_NotImplemented) [[unlikely]] {
+    Py_DECREF(value);
+    detail::unhandled_here(t, e);
+    return;
+  }
+  if (PyCoro_CheckExact(value)) {
+    execution* x = nullptr;
+    PyObject* result = nullptr;
+    bool over = false;
+    try {
+      over = run_coroutine(a, value, what, slot, &result, &x);
+    } catch (const python_error& error) {
+      slot.ask = e.ask();
+      fail_handler(a, error, slot, what);
+    }
+    if (!over) {
+      auto work = handler_work(core_share(*x));
+      auto h = work.release();
+      detail::start_handler(t, e, h, h.promise(), handler_finish);
+      return;
+    }
+    value = result;
+  }
+  // Forwarded or set aside, the ask is no longer this envelope's.
+  if (detail::ask_state_base* ask = e.ask()) [[unlikely]] {
+    conclude(in, a, slot, value, what);
+    ask->drop_ref();
+    detail::forget_ask(e);
+  } else {
+    Py_DECREF(value);
+  }
+}
+
+void invoke(detail::turn& t, void* object, detail::envelope& e) {
+  py_actor& a = actor_at(object);
+  interp& in = a.home();
+  ++a.props().at->metrics.messages;
+  if (is_py_message(*e.type)) [[likely]] {
+    auto& m = *static_cast<py_message*>(e.payload());
+    if (&m.home() == &in) [[likely]] {
+      // Ours: the handler may give the envelope away.
+      const owned message = owned::share(m.get());
+      handle(t, a, e, message.get());
+      return;
+    }
+  }
+  bool wanted = true;
+  owned message(message_to_python(in, a, e, wanted));
+  if (message) {
+    handle(t, a, e, message.get());
+  } else if (PyErr_Occurred()) {
+    throw python_error(in);
+  } else if (wanted) {
+    detail::unhandled_here(t, e);
+  }
+}
+
+// -- hooks --------------------------------------------------------------------------------------------
+
+bool run_hook(detail::turn& t, void* object, detail::hook which, const failure* why) {
+  py_actor& a = actor_at(object);
+  interp& in = a.home();
+  if (!is_attached(in)) return true;  // the interpreter's thread is gone: nothing can be called
+  if (which == detail::hook::pre_start) a.make_instance();
+  if (!a.instance()) return true;
+  py_class& cls = a.props().cls;
+  const auto own = [&cls](detail::hook h) -> const method& {
+    return cls.hooks[static_cast<std::size_t>(h)];
+  };
+  owned exception;
+  owned message;
+  const method* m = &own(which);
+  if (why) {
+    exception = owned(exception_of(in, why->exception));
+    message = owned::share(Py_None);
+    try {
+      std::rethrow_exception(why->exception);
+    } catch (const python_error& e) {
+      if (e.message() && &e.home() == &in) message = owned::share(e.message());
+    } catch (...) {
+    }
+    if (!*m)
+      m = &own(which == detail::hook::pre_restart ? detail::hook::post_stop
+                                                  : detail::hook::pre_start);
+  }
+  if (!*m) return true;
+  const bool is_own = m == &own(which);
+  owned value(!why || !is_own ? call(a, *m, nullptr)
+              : which == detail::hook::pre_restart
+                  ? call(a, *m, exception.get(), message.get())
+                  : call(a, *m, exception.get()));
+  if (!value) throw python_error(in);
+  if (!PyCoro_CheckExact(value.get())) return true;
+  execution* x = nullptr;
+  PyObject* result = nullptr;
+  reply_slot none;
+  if (run_coroutine(a, value.release(), "a hook", none, &result, &x)) {
+    Py_XDECREF(result);
+    return true;
+  }
+  auto work = hook_work(core_share(*x));
+  auto h = work.release();
+  return detail::start_hook(t, which, h, h.promise(), hook_finish);
+}
+
+// -- the class ----------------------------------------------------------------------------------------
+
+using kept_props = std::shared_ptr<actor_props>;
+constexpr std::size_t args_offset = (sizeof(py_actor) + 15) / 16 * 16;
+
+void construct(void* object, void* args) {
+  ::new (object) py_actor(*static_cast<kept_props*>(args));
+}
+
+bool read_method(PyObject* o, method& out) {
+  if (!o || o == Py_None) return true;
+  out.call = Py_NewRef(PyTuple_GET_ITEM(o, 0));
+  out.takes = static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(o, 1)));
+  return !PyErr_Occurred();
+}
+
+std::unique_ptr<py_class> describe(interp& in, PyObject* cls) {
+  // (name, receive, handlers, (hooks …), on_unhandled, is_async, reentrant)
+  owned d(PyObject_CallMethod(in.support, "describe_class", "O", cls));
+  if (!d || !PyTuple_Check(d.get())) return nullptr;
+  auto out = std::make_unique<py_class>();
+  const auto item = [&](Py_ssize_t i) { return PyTuple_GET_ITEM(d.get(), i); };
+  if (!read_text(item(0), "name", out->name) || !read_method(item(1), out->receive)) return nullptr;
+  if (item(2) != Py_None) out->handlers = Py_NewRef(item(2));
+  std::uint8_t hooks = 0;
+  for (Py_ssize_t i = 0; i < 4; ++i) {
+    auto& m = out->hooks[i];
+    if (!read_method(PyTuple_GET_ITEM(item(3), i), m)) return nullptr;
+    if (m) hooks = static_cast<std::uint8_t>(hooks | 1U << i);
+  }
+  // By default a restart calls post_stop on the old instance, and pre_start on the new one.
+  constexpr auto bit = [](detail::hook h) { return 1U << static_cast<unsigned>(h); };
+  if (hooks & bit(detail::hook::post_stop)) hooks |= bit(detail::hook::pre_restart);
+  if (hooks & bit(detail::hook::pre_start)) hooks |= bit(detail::hook::post_restart);
+  if (!read_method(item(4), out->on_unhandled)) return nullptr;
+  out->is_async = PyObject_IsTrue(item(5)) == 1;
+  out->cls = Py_NewRef(cls);
+  out->rest.invoke = &invoke;
+  out->core = detail::actor_class{
+      .name = out->name,
+      .size = args_offset + sizeof(kept_props),
+      .args_offset = args_offset,
+      .handlers = {.places = out->places, .mask = 0, .rest = &out->rest},
+      .construct = &construct,
+      .destroy = [](void* o) noexcept { std::destroy_at(static_cast<py_actor*>(o)); },
+      .destroy_args = [](void* o) noexcept { std::destroy_at(static_cast<kept_props*>(o)); },
+      .copy_args =
+          [](void* to, void* from) { ::new (to) kept_props(*static_cast<kept_props*>(from)); },
+      .run_hook = &run_hook,
+      .context_in = [](void* o) noexcept -> context& { return actor_at(o).ctx(); },
+      .hooks = hooks,
+      .reentrant = PyObject_IsTrue(item(6)) == 1,
+  };
+  return out;
+}
+
+}  // namespace
+
+py_class* class_for(interp& in, PyObject* cls) noexcept {
+  try {
+    if (auto found = in.classes.find(cls); found != in.classes.end()) return found->second.get();
+    auto made = describe(in, cls);
+    if (!made) return nullptr;
+    Py_INCREF(cls);
+    return in.classes.emplace(cls, std::move(made)).first->second.get();
+  } catch (...) {
+    raise_current(in);
+    return nullptr;
+  }
+}
+
+// -- the actor ----------------------------------------------------------------------------------------
+
+py_actor::py_actor(std::shared_ptr<actor_props> props)
+    : props_(std::move(props)),
+      self_(&detail::constructing_cell()) {
+  if (is_attached(home())) make_instance();
+}
+
+py_actor::~py_actor() {
+  if (context_) context_->actor = nullptr;
+  if (context_) py_handle::give_up(home(), reinterpret_cast<PyObject*>(context_));
+  if (behaviors) py_handle::give_up(home(), behaviors);
+}
+
+void py_actor::make_instance() {
+  if (instance_) return;
+  PyObject* made = PyObject_Call(props_->cls.cls, props_->args.get(), props_->kwargs.get());
+  if (!made) {
+    python_error e(home());
+    spawn_cause = py_handle(home(), Py_NewRef(e.exception()));
+    throw e;
+  }
+  instance_ = py_handle(home(), made);
+}
+
+PyObject* py_actor::context_object() noexcept {
+  if (!context_) context_ = new_context(home(), *this);
+  return reinterpret_cast<PyObject*>(context_);
+}
+
+PyObject* py_actor::variables() noexcept {
+  if (!variables_) {
+    PyObject* made = PyContext_CopyCurrent();
+    if (!made) return nullptr;
+    variables_ = py_handle(home(), made);
+  }
+  return variables_.get();
+}
+
+any_ref spawn_actor(detail::system_anchor& system, detail::cell* parent,
+                    std::shared_ptr<actor_props> props, spawn_options& options) {
+  spawn_cause.reset();
+  detail::spawn_request request{&props->cls.core, &options, parent};
+  request.args = &props;
+  request.keep_args = [](void* where, void* from) {
+    ::new (where) kept_props(*static_cast<kept_props*>(from));
+  };
+  return any_ref::adopt(detail::spawn_cell(system, request));
+}
+
+PyObject* take_spawn_cause() noexcept { return spawn_cause.take(); }
+
+bool is_python(const detail::cell& c) noexcept { return c.get_class().construct == &construct; }
+
+py_actor* actor_in(detail::cell& c) noexcept {
+  return is_python(c) && !c.is_terminated() ? static_cast<py_actor*>(c.object()) : nullptr;
+}
+
+// -- answers ------------------------------------------------------------------------------------------
+
+bool answer(interp& in, reply_slot& slot, PyObject* stolen) {
+  py_handle value(in, stolen);
+  if (!slot.ask || slot.settled) return false;
+  slot.settled = true;
+  return detail::fulfil<py_value>(*slot.ask, std::move(value));
+}
+
+void conclude(interp& in, py_actor& a, reply_slot& slot, PyObject* stolen,
+              std::string_view message) {
+  if (!slot.ask || slot.settled) {
+    Py_XDECREF(stolen);
+    return;
+  }
+  if (stolen != Py_None) {
+    answer(in, slot, stolen);
+    return;
+  }
+  Py_DECREF(stolen);
+  slot.settled = true;
+  slot.ask->fail({errc::no_reply, a.cell().path() + " gave no reply to " + std::string(message) +
+                                      ": its handler returned None"});
+}
+
+}  // namespace odeon::python

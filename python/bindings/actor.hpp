@@ -1,0 +1,108 @@
+#pragma once
+
+#include "host.hpp"
+#include "interp.hpp"
+#include <odeon/core/actor.hpp>
+#include <odeon/core/detail/dispatch.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+/// @file An actor of Python: what stands in its cell, and what is known of its class.
+
+namespace odeon::python {
+
+struct execution;
+struct context_object;
+
+/// A function of an actor's class, called with as many of (self, message, ctx) as it takes.
+struct method {
+  PyObject* call = nullptr;  // held for ever
+  int takes = 0;             // positional arguments with self
+  explicit operator bool() const noexcept { return call; }
+};
+
+/// A class of actors, looked at once. Never freed.
+struct py_class {
+  detail::actor_class core{};
+  detail::handler_entry places[1] = {};
+  detail::handler_entry rest{};
+  std::string name;
+  PyObject* cls = nullptr;
+  method receive;
+  PyObject* handlers = nullptr;  // dict: class of messages → (function, takes); null: none
+  method hooks[4];               // as detail::hook
+  method on_unhandled;
+  bool is_async = false;  // some function of it is a coroutine function
+};
+
+/// That class's description; null with an exception set.
+[[nodiscard]] py_class* class_for(interp& in, PyObject* cls) noexcept;
+
+/// What an actor is made of, kept for restarts and shared by the actors of a pool.
+struct actor_props {
+  interp& home;
+  py_class& cls;
+  std::shared_ptr<host> at;
+  py_handle args;    // a tuple
+  py_handle kwargs;  // a dict, or null
+};
+
+/// Who is to be answered for the message in hand.
+struct reply_slot {
+  detail::ask_state_base* ask = nullptr;  // borrowed: its owner outlives the slot's use
+  bool settled = false;                   // answered, or handed to a `ReplyTo`
+};
+
+/// The object in the cell. On its host's thread only, but for being made and destroyed.
+class py_actor final : public detail::actor_base {
+ public:
+  /// Makes the instance at once when the thread is attached; throws `python_error`.
+  explicit py_actor(std::shared_ptr<actor_props> props);
+  ~py_actor();
+
+  using detail::actor_base::ctx;
+  [[nodiscard]] detail::cell& cell() noexcept { return *self_; }
+  [[nodiscard]] const actor_props& props() const noexcept { return *props_; }
+  [[nodiscard]] interp& home() const noexcept { return props_->home; }
+  [[nodiscard]] PyObject* instance() const noexcept { return instance_.get(); }
+  /// Its `Context`, borrowed; null with an exception set.
+  [[nodiscard]] PyObject* context_object() noexcept;
+  /// Its own contextvars.Context, borrowed, made on first need; null with an exception set.
+  [[nodiscard]] PyObject* variables() noexcept;
+
+  /// Makes the instance if that is yet to be done. Throws `python_error`.
+  void make_instance();
+
+  /// Behaviours put on top of the class's own: callables (message, ctx), the present one last.
+  PyObject* behaviors = nullptr;  // list, or null
+  reply_slot* slot = nullptr;     // of the handler that runs now
+  PyObject* message = nullptr;    // in hand; borrowed
+
+ private:
+  std::shared_ptr<actor_props> props_;
+  detail::cell* self_;
+  py_handle instance_;
+  struct context_object* context_ = nullptr;
+  py_handle variables_;
+};
+
+/// Spawns: the reference, with a reference of the caller's. Throws what `spawn_cell` does; a
+/// constructor's own exception is then `spawn_cause`'s.
+[[nodiscard]] any_ref spawn_actor(detail::system_anchor& system, detail::cell* parent,
+                                  std::shared_ptr<actor_props> props, spawn_options& options);
+/// The exception of the constructor that failed last on this thread; a new reference, or null.
+[[nodiscard]] PyObject* take_spawn_cause() noexcept;
+
+/// The actor of a cell, or null when it is none of Python's, or has ended. On its turn.
+[[nodiscard]] py_actor* actor_in(detail::cell& c) noexcept;
+[[nodiscard]] bool is_python(const detail::cell& c) noexcept;
+
+/// Answers the message in hand. False: nobody waits. Takes the reference.
+bool answer(interp& in, reply_slot& slot, PyObject* stolen);
+/// A handler has ended with that value: answers, or fails the ask with `no_reply`. Takes the
+/// reference.
+void conclude(interp& in, py_actor& a, reply_slot& slot, PyObject* stolen, std::string_view message);
+
+}  // namespace odeon::python

@@ -1,0 +1,283 @@
+"""``ActorSystem``: where actors live, and how a program ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+import weakref
+from types import TracebackType
+from typing import Any, Self
+
+from . import _native
+from .errors import OdeonError, SystemStopped, WouldBlock
+
+__all__ = ["ActorSystem"]
+
+_DEFAULT_LIMIT = 10.0
+
+_open_systems: weakref.WeakSet[ActorSystem] = weakref.WeakSet()
+_forked = False
+
+
+class _LoopHost:
+    """The host of one event loop, shared by the systems that live on it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.native = _native.Host("python-loop", loop)
+        self.users = 0
+
+
+_loop_hosts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopHost] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+class _ThreadHost:
+    """A thread of its own that runs actors; with an event loop as soon as a handler is a coroutine."""
+
+    def __init__(self, name: str, thread_name: str) -> None:
+        self._ready = threading.Event()
+        self._failed: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
+        self._lock = threading.Lock()
+        self.native: Any = None
+        self.thread = threading.Thread(target=self._run, args=(name,), name=thread_name)
+        self.thread.start()
+        self._ready.wait()
+        if self._failed is not None:
+            raise self._failed
+
+    def _run(self, name: str) -> None:
+        try:
+            self.native = _native.Host(name)
+        except BaseException as e:
+            self._failed = e
+            return
+        finally:
+            self._ready.set()
+        while not self._stopping:
+            self.native.run()
+            if self.native.wants_loop and not self._stopping:
+                self._run_loop()
+        while self.native.drain():
+            pass
+
+    def _run_loop(self) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            self.native.use_loop(loop)
+            with self._lock:
+                self._loop = loop
+                if self._stopping:
+                    loop.call_soon(loop.stop)
+            loop.run_forever()
+        finally:
+            with self._lock:
+                self._loop = None
+            self.native.detach()
+            _cancel_all(loop)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    def stop(self) -> None:
+        """Ends the thread after what is ready; joins it, unless it is the caller."""
+        with self._lock:
+            self._stopping = True
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+        self.native.stop()
+        if self.thread is not threading.current_thread():
+            self.thread.join()
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+
+class ActorSystem(_native.System):
+    """A set of actors and the threads they run on.
+
+    Inside a running event loop, ``async with ActorSystem("app") as system:`` runs actors of Python on
+    that loop (dispatcher ``python-loop``). Without a loop, ``with ActorSystem.start("app") as system:``
+    runs them on a thread of its own (``python-pinned``). Leaving the block stops all actors, children
+    before parents, and waits for them.
+
+    Options, all durations in seconds: ``ask_timeout`` (5; 0: none), ``slow_handler`` (1),
+    ``shutdown_limit`` (10), ``workers`` (threads of C++ actors, routers and timers; 0: one per core).
+
+    Every method may be called from any thread of the interpreter.
+    """
+
+    def __init__(self, name: str = "odeon", **options: Any) -> None:
+        _check_process()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise WouldBlock(
+                "no event loop runs here: use ActorSystem.start(…), or make the system inside one"
+            ) from None
+        shared = _loop_hosts.get(loop)
+        if shared is None:
+            shared = _loop_hosts[loop] = _LoopHost(loop)
+        shared.users += 1
+        self._loop: asyncio.AbstractEventLoop | None = loop
+        self._loop_host: _LoopHost | None = shared
+        self._begin(name, shared.native, options)
+
+    @classmethod
+    def start(cls, name: str = "odeon", **options: Any) -> Self:
+        """A system for programs without an event loop: its actors run on a thread of their own."""
+        _check_process()
+        self = cls.__new__(cls)
+        self._loop = None
+        self._loop_host = None
+        thread = _ThreadHost("python-pinned", f"{name}-python")
+        try:
+            self._begin(name, thread.native, options)
+        except BaseException:
+            thread.stop()
+            raise
+        self._threads.append(thread)
+        return self
+
+    def _begin(self, name: str, host: Any, options: dict[str, Any]) -> None:
+        self._threads: list[_ThreadHost] = []
+        self._host = host
+        self._limit = float(options.get("shutdown_limit") or _DEFAULT_LIMIT)
+        self._open(name, host, options)
+        _open_systems.add(self)
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    async def stop(self, timeout: float | None = None) -> bool:
+        """Stops all actors and waits for them; at most ``timeout`` seconds (default: shutdown_limit).
+
+        True: all ended in time. False: some did not, and were left behind. To be awaited on the
+        system's own loop.
+        """
+        if not self.is_open:
+            return True
+        limit = self._limit if timeout is None else timeout
+        self.terminate()
+        complete = True
+        try:
+            async with asyncio.timeout(limit):
+                await self.when_terminated()
+        except TimeoutError:
+            complete = False
+        for _ in range(3):
+            await asyncio.sleep(0)
+        await self._drained()
+        self._finish()
+        return complete
+
+    async def _drained(self) -> None:
+        if self._loop_host is None:
+            return
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def drain() -> None:
+            while self._host.drain():
+                pass
+            if not done.done():
+                done.set_result(None)
+
+        loop.call_soon(drain)
+        await done
+
+    def stop_blocking(self, timeout: float | None = None) -> bool:
+        """As :meth:`stop`, for programs without a loop. Not from an actor of this system."""
+        if not self.is_open:
+            return True
+        if self._host.is_current and self._loop is not None and self._loop.is_running():
+            raise WouldBlock("stop_blocking on the loop that runs the actors: use `await stop()`")
+        limit = self._limit if timeout is None else timeout
+        self.terminate()
+        ended = self.when_terminated()
+        deadline = time.monotonic() + limit
+        if self._loop_host is None:
+            complete = _wait_until(ended, deadline)
+        else:
+            # Their loop has ended, or belongs to another thread: what is left runs here.
+            while not ended.done() and time.monotonic() < deadline:
+                if not self._host.drain():
+                    time.sleep(0.001)
+            complete = bool(ended.done())
+        self._finish()
+        return complete
+
+    def _finish(self) -> None:
+        _open_systems.discard(self)
+        for thread in self._threads:
+            thread.stop()
+        self._threads.clear()
+        self._close()
+        shared, self._loop_host = self._loop_host, None
+        if shared is not None:
+            shared.users -= 1
+            if shared.users == 0:
+                shared.native.detach()
+                if self._loop is not None:
+                    _loop_hosts.pop(self._loop, None)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def __enter__(self) -> Self:
+        if self._loop is not None:
+            raise WouldBlock("a system on a running loop is left with `async with`")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.stop_blocking()
+
+
+def _wait_until(ended: Any, deadline: float) -> bool:
+    while not ended.done():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.0005)
+    return True
+
+
+def _check_process() -> None:
+    if _forked:
+        raise OdeonError(
+            "this process was forked from one that ran actors; start a new one instead "
+            "(multiprocessing: use the spawn method)"
+        )
+
+
+def _after_fork() -> None:
+    global _forked
+    if _open_systems:
+        _forked = True
+
+
+def _stop_all() -> None:
+    for system in list(_open_systems):
+        with contextlib.suppress(SystemStopped):
+            system.stop_blocking()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+# Before the threads that are no daemons are joined, which is before atexit.
+threading._register_atexit(_stop_all)  # type: ignore[attr-defined]

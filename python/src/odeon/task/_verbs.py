@@ -1,0 +1,316 @@
+"""What a task does with itself and with others."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from types import GeneratorType
+from typing import Any, cast, overload
+
+from odeon.errors import InvalidArgument, WrongType
+
+from ._fork import Fork
+from ._group import AnyFork, Group
+from ._scheduler import Scheduler, current_scheduler
+from ._host import LoopHost
+from ._types import (
+    CURRENT,
+    SUSPEND,
+    Control,
+    ForkOptions,
+    M,
+    Status,
+    T,
+    Task,
+    TaskExit,
+    X,
+)
+
+
+def fork(
+    work: Task[T, X, M] | Awaitable[T], options: ForkOptions | None = None, *, name: str = ""
+) -> Fork[T, X, M]:
+    """A handle to ``work``, a generator, which is to run beside the present task.
+
+    ``handle = yield from fork(work())`` in a task starts it, ``await fork(work())`` in a coroutine
+    starts it and waits for its end. It is detached: it does not end with the task that forked it, its
+    failure harms nobody, and its messages are dropped, unless it is joined. A coroutine or another
+    awaitable may be forked too. Raises ``WrongType`` for what cannot run, such as the generator
+    function itself.
+    """
+    return Fork(work, name or (options.get("name") or "" if options else ""))
+
+
+def spawn(work: Task[Any, Any, Any]) -> Task[None]:
+    """``yield from``: starts ``work`` detached, without a handle. Its error is reported."""
+    Fork[Any, Any, Any](work).activate()
+    return
+    yield
+
+
+def current() -> Generator[Control, Any, Fork[Any, Any, Any]]:
+    """``yield from``: the handle of the present task, for ``resume``. Does not suspend."""
+    return cast("Fork[Any, Any, Any]", (yield CURRENT))
+
+
+def suspend() -> Generator[Control, Any, None]:
+    """``yield from``: waits until the task is resumed. It may return early, see ``resume``:
+
+    me = yield from current()
+    start_reading(file, lambda data: (got.append(data), resume(me)))
+    while not got:
+        yield from suspend()
+    """
+    yield SUSPEND
+
+
+def sleep(ms: float = 0, *, seconds: float | None = None) -> Generator[Control, Any, None]:
+    """``yield from``: waits for ``ms`` **milliseconds**, or for ``seconds``, by the clock of the loop.
+
+    Others have turns meanwhile, also with 0. When the task is aborted the timer is cancelled.
+    """
+    delay = ms / 1000 if seconds is None else seconds
+    if delay != delay:
+        raise InvalidArgument("sleep: the duration is not a number")
+    me = yield CURRENT
+    scheduler: Scheduler = me._scheduler
+    due: list[bool] = []
+    host = scheduler.host
+    if delay <= 0 and isinstance(host, LoopHost):
+        timer: Any = host.call_soon(_turn, me, due)
+    else:
+        timer = host.call_later(max(delay, 0.0), _turn, me, due)
+    scheduler.waiting += 1
+    try:
+        while not due:
+            yield SUSPEND
+    finally:
+        scheduler.waiting -= 1
+        timer.cancel()
+
+
+def _turn(task: AnyFork, due: list[bool]) -> None:
+    due.append(True)
+    task._wake()
+
+
+@overload
+def wait(value: Fork[T, X, M]) -> Task[T, X, M]: ...
+@overload
+def wait(value: Awaitable[T]) -> Task[T]: ...
+@overload
+def wait(value: concurrent.futures.Future[T]) -> Task[T]: ...
+@overload
+def wait(value: T) -> Task[T]: ...
+def wait(value: Any) -> Task[Any, Any, Any]:
+    """``yield from``: the ``await`` of tasks. Gives what ``value`` gives, or raises its error.
+
+    ``value`` may be any awaitable of asyncio, a future of ``concurrent.futures``, or a fork, which is
+    joined. An abort cancels what is waited for, and when that is cancelled by others, this raises
+    ``asyncio.CancelledError``. Any other value comes back in the same turn of the loop, after
+    everybody else who is ready has had a turn: so code which sometimes waits behaves as if it always
+    did.
+    """
+    if isinstance(value, Fork):
+        return join(value)
+    if hasattr(type(value), "__await__") or isinstance(value, concurrent.futures.Future):
+        return _wait_for(value)
+    return _one_turn(value)
+
+
+def _wait_for(awaitable: Any) -> Generator[Control, Any, Any]:
+    me = yield CURRENT
+    scheduler: Scheduler = me._scheduler
+    done: list[bool] = []
+    future = scheduler.host.future(awaitable)
+    future.add_done_callback(lambda _: _turn(me, done))
+    scheduler.waiting += 1
+    try:
+        while not done:
+            yield SUSPEND
+    finally:
+        scheduler.waiting -= 1
+        if not done:
+            future.cancel()
+    return future.result()
+
+
+def _one_turn(value: Any) -> Generator[Control, Any, Any]:
+    me = yield CURRENT
+    scheduler: Scheduler = me._scheduler
+    had: list[bool] = []
+    # Behind all that are ready in the root; from there once more behind those of the own group.
+    Fork(_turn_of(me, had))._start(scheduler, scheduler.root)
+    while not had:
+        yield SUSPEND
+    return value
+
+
+def _turn_of(task: AnyFork, had: list[bool]) -> Generator[Any, Any, None]:
+    _turn(task, had)
+    return
+    yield
+
+
+def _handle(handle: Any, verb: str) -> AnyFork:
+    if not isinstance(handle, Fork):
+        raise WrongType(f"{verb} takes what fork() or current() gave, not {handle!r}")
+    return handle
+
+
+def _scheduler_of(task: AnyFork) -> Scheduler:
+    return current_scheduler() if task.status is Status.IDLE else cast(Scheduler, task._scheduler)
+
+
+def join(fork: Fork[T, X, M]) -> Task[T, X, M]:
+    """``yield from``: waits for the end of ``fork``, gives its value or raises its error.
+
+    Starts it if it is idle. Until then its messages are messages of the present task. When that is
+    aborted here, ``fork`` is as well, by the same error. Raises ``InvalidArgument`` when it runs on
+    another thread or loop or is the present task, ``CallCycle`` when it waits for the present task.
+    """
+    _handle(fork, "join")
+    if fork.status is not Status.FINISHED:
+        group = Group((yield CURRENT))
+        try:
+            group.add(fork)
+        except BaseException:
+            group.leave()
+            raise
+        yield from serve(group)
+    return fork._take()
+
+
+def group(forks: Iterable[Fork[Any, Any, M]]) -> Task[None, Any, M]:
+    """``yield from``: joins several forks; waits for all, and gives nothing.
+
+    The first failure aborts the others and is raised. Of no forks: returns at once.
+    """
+    forks = [_handle(f, "group") for f in forks]
+    if forks:
+        yield from _together(forks, False)
+
+
+def all_(tasks: Iterable[Task[T, X, M] | Fork[T, X, M]]) -> Task[list[T], X, M]:
+    """``yield from``: runs ``tasks`` beside each other; gives their values in the order given.
+
+    The first failure aborts the others and is raised. Of no tasks: an empty list, at once.
+    """
+    forks = [t if isinstance(t, Fork) else Fork[T, X, M](t) for t in tasks]
+    if forks:
+        yield from _together(forks, False)
+    return [f._take() for f in forks]
+
+
+def race(tasks: Iterable[Task[T, X, M] | Fork[T, X, M]]) -> Task[T, X, M]:
+    """``yield from``: runs ``tasks`` beside each other; the first that ends decides, by its value or
+    its error, and the others are aborted. Raises ``InvalidArgument`` without any.
+    """
+    tasks = list(tasks)
+    if not tasks:
+        raise InvalidArgument("a race of no tasks never has a first")
+    done = yield from _together(tasks, True)
+    return cast(T, done.decided._take())
+
+
+def _together(tasks: list[Any], is_race: bool) -> Generator[Any, Any, Group]:
+    forks = [t if isinstance(t, Fork) else Fork[Any, Any, Any](t) for t in tasks]
+    together = Group((yield CURRENT), is_race)
+    try:
+        together.add_all(forks)
+    except BaseException:
+        together.leave()
+        raise
+    yield from serve(together)
+    if together.decided is not None and not is_race:
+        together.decided._take()
+    return together
+
+
+def serve(group: Group, take: Callable[[Any], object] | None = None) -> Generator[Any, Any, None]:
+    """Waits until ``group`` is over, and aborts what has not ended then. Its messages are given to
+    ``take``, or passed on.
+    """
+    outbox = group.outbox
+    try:
+        while True:
+            while outbox:
+                if take is None:
+                    yield outbox.pop(0)
+                else:
+                    take(outbox.pop(0))
+            if group.over or not group.left:
+                break
+            yield SUSPEND
+        if group.decided is not None and group.left:
+            error = None if group.race else group.decided._look()
+            group.abort(error or asyncio.CancelledError("another task has won the race"))
+    except GeneratorExit:
+        group.abort(asyncio.CancelledError("the task that waited was closed"))
+        raise
+    except BaseException as error:
+        group.abort(error)
+        if take is None:
+            while outbox:
+                yield outbox.pop(0)
+        raise
+    else:
+        if take is None:  # what was said while cleaning up
+            while outbox:
+                yield outbox.pop(0)
+    finally:
+        group.leave()
+
+
+def abort(handle: Fork[Any, Any, Any], error: BaseException) -> Task[None]:
+    """``yield from``: throws ``error`` into the task at its suspension, and runs it to its next one.
+
+    It may catch it, and may send and suspend while it cleans up. What it raises then is its outcome
+    and nobody else's concern. One that is idle ends at once, one that has ended is left alone, and the
+    present task has it thrown at its next suspension.
+    """
+    if not isinstance(error, BaseException):
+        raise WrongType(f"abort takes an exception, not {error!r}")
+    task = _handle(handle, "abort")
+    _scheduler_of(task).throw_into(task, error)
+    return
+    yield
+
+
+def exit_(handle: Fork[T, Any, Any], value: T | None = None) -> Task[None]:
+    """``yield from``: ends the task with ``value``; ``TaskExit`` is thrown into it as by ``abort``.
+
+    A value that it returns all the same is its outcome instead.
+    """
+    task = _handle(handle, "exit_")
+    _scheduler_of(task).throw_into(task, TaskExit(value))
+    return
+    yield
+
+
+def terminate(handle: Fork[Any, Any, Any]) -> Task[None]:
+    """``yield from``: as ``exit_`` without a value."""
+    yield from exit_(handle, None)
+
+
+def then_(
+    work: Task[T, X, M],
+    resolve: Callable[[T], Any],
+    reject: Callable[[Any], Any],
+) -> Task[Any, Any, M]:
+    """``yield from``: ``resolve(value)`` of the value of ``work``, or ``reject(error)`` of its error.
+
+    Either may give a task, which is run. What they raise is raised here.
+    """
+    try:
+        value = yield from work
+    except TaskExit:
+        raise  # this task is made to exit
+    except Exception as error:
+        answer = reject(error)
+    else:
+        answer = resolve(value)
+    if isinstance(answer, GeneratorType | Fork):
+        answer = yield from (join(answer) if isinstance(answer, Fork) else answer)
+    return answer
