@@ -71,6 +71,7 @@ lint:  ## check formatting, house rules, layers, and run clang-tidy
 	@echo "[2/4] house rules and layers"
 	@python3 tools/tidy.py
 	@python3 tools/check.py
+	@git ls-files '*.py' | xargs -r pyflakes3
 	@echo "[3/4] building (dev: $(dev_text)), for the precompiled header"
 	@mkdir -p build/dev; cmake --preset dev >build/dev/configure.log
 	@cmake --build build/dev -j $(JOBS) --target odeon_pch

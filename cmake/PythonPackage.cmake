@@ -70,17 +70,19 @@ function(odeon_python_library)
   target_link_options(odeon_shared PRIVATE -Wl,-z,defs)
 endfunction()
 
+# The C-API asks for both: offsets in objects that have C++ members, and one type for all kinds of methods.
+add_library(odeon_python_build INTERFACE)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  target_compile_options(odeon_python_build INTERFACE
+    -Wno-unknown-warning-option -Wno-invalid-offsetof -Wno-cast-function-type-mismatch)
+endif()
+
 # odeon_python_<tag>: the extension module and the folder package-<tag>/odeon it is used from.
 function(odeon_python_module tag suffix headers)
   set(package "${PROJECT_BINARY_DIR}/package-${tag}/odeon")
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/python/bindings/*.cpp")
   add_library(odeon_native_${tag} MODULE ${sources})
-  target_link_libraries(odeon_native_${tag} PRIVATE odeon_build)
-  # The C-API asks for both: offsets in objects that have C++ members, and one type for all kinds of methods.
-  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-    target_compile_options(odeon_native_${tag} PRIVATE -Wno-invalid-offsetof -Wno-cast-function-type-mismatch
-      -Wno-unknown-warning-option)
-  endif()
+  target_link_libraries(odeon_native_${tag} PRIVATE odeon_build odeon_python_build)
   target_include_directories(odeon_native_${tag} SYSTEM PRIVATE "${headers}")
   target_include_directories(odeon_native_${tag} PRIVATE
     "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/python/bindings")

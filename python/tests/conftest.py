@@ -29,9 +29,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os.close(_stderr)
 
 
-if importlib.util.find_spec("odeon.testing") is not None:
-    # An installed package brings its fixtures by an entry point; the build folder does not.
-    pytest_plugins = ["odeon.testing.pytest_plugin"]
+def plugins() -> list[str]:
+    """An installed package brings its fixtures by an entry point; the build folder does not."""
+    package = importlib.util.find_spec("odeon")  # looks, but imports nothing
+    folders = package.submodule_search_locations if package else None
+    there = any((Path(each) / "testing/pytest_plugin.py").exists() for each in folders or ())
+    return ["odeon.testing.pytest_plugin"] if there else []
+
+
+pytest_plugins = plugins()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -57,11 +63,31 @@ def native_threads() -> dict[int, str]:
     return found
 
 
+def children() -> dict[int, str]:
+    """Child processes by number, with their command lines; the standard library's helpers aside."""
+    found: dict[int, str] = {}
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            numbers = (task / "children").read_text("utf-8").split()
+        except OSError:
+            continue
+        for number in numbers:
+            try:
+                command = Path(f"/proc/{number}/cmdline").read_bytes()
+            except OSError:
+                continue
+            text = command.replace(b"\0", b" ").decode("utf-8", "replace").strip()
+            if "multiprocessing.resource_tracker" not in text:
+                found[int(number)] = text or "a process that ended and was not waited for"
+    return found
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """Fails a test after which threads go on that were not there before."""
+    """Fails a test after which threads or processes go on that were not there before."""
     python_before = set(threading.enumerate())
     native_before = set(native_threads())
+    children_before = set(children())
     yield
     gc.collect()  # a system nobody holds ends with its object
     until = time.monotonic() + LEAVE_S
@@ -69,10 +95,13 @@ def nothing_left_behind() -> Iterator[None]:
         python_left = [each.name for each in threading.enumerate() if each not in python_before]
         native_left = [name for number, name in native_threads().items()
                        if number not in native_before]
+        native_left += [what for number, what in children().items()
+                        if number not in children_before]
         if not python_left and not native_left:
             return
         if time.monotonic() > until:
             break
         time.sleep(0.005)
-    pytest.fail(f"threads are left behind: {sorted(set(python_left + native_left))}; is a system "
-                "still open?", pytrace=False)
+    left = sorted(set(python_left + native_left))
+    pytest.fail(f"threads or processes are left behind: {left}; is a system still open?",
+                pytrace=False)

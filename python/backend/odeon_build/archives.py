@@ -18,6 +18,7 @@ import tempfile
 import time
 import zipfile
 from pathlib import Path
+from typing import IO, cast
 
 from . import metadata, native
 from .native import ROOT, BuildError
@@ -129,7 +130,7 @@ def sdist(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / f"{top}.tar.gz", "wb") as file, \
             gzip.GzipFile(fileobj=file, mode="wb", mtime=_time(), filename="") as packed, \
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            tarfile.open(fileobj=cast(IO[bytes], packed), mode="w", format=tarfile.PAX_FORMAT) as archive:
         def add(name: str, data: bytes, mode: int) -> None:
             entry = tarfile.TarInfo(f"{top}/{name}")
             entry.size, entry.mtime, entry.mode = len(data), _time(), mode

@@ -52,7 +52,8 @@ def core_metadata() -> str:
         lines.append(f"Provides-Extra: {extra}")
         lines += [f'Requires-Dist: {each}; extra == "{extra}"' for each in needs]
     lines.append("Description-Content-Type: text/markdown")
-    return "\n".join(lines) + "\n\n" + (ROOT / table["readme"]).read_text("utf-8")
+    readme = ROOT / str(table["readme"])
+    return "\n".join(lines) + "\n\n" + readme.read_text("utf-8")
 
 
 def wheel_file(abi: str) -> str:

@@ -1,0 +1,152 @@
+"""What pip makes of a checkout: wheels, editable installs, source archives; and how failures read.
+
+All of it offline, with the running interpreter, and with the build folder the tests run from.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BACKEND = ROOT / "python/backend"
+BUILD = Path(os.environ.get("ODEON_BUILD", ROOT / "build/python"))
+
+HELLO = """
+import asyncio, sys
+import odeon
+
+class Greeter(odeon.Actor[str]):
+    def receive(self, msg: str, ctx: odeon.Context) -> str:
+        return f"Hello, {msg}!"
+
+async def main() -> None:
+    async with odeon.ActorSystem("packaged") as system:
+        greeter = system.spawn(Greeter)
+        print(await greeter.ask("wheel", timeout=10.0))
+
+asyncio.run(main())
+print(odeon.__file__)
+"""
+
+pytestmark = [pytest.mark.once, pytest.mark.limit(600)]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours without the package folder, and without an index that pip could ask."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "PIP_", "ODEON_"))}
+    return {**kept, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "ODEON_BUILD_DIR": str(BUILD), **more}
+
+
+def run(*command: str | Path, **more: str) -> str:
+    done = subprocess.run([str(each) for each in command], capture_output=True, text=True,
+                          check=False, cwd="/", env=environment(**more))
+    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def hook(call: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """A hook of the backend in a process of its own, as a front end calls it."""
+    program = f"import sys; sys.path.insert(0, {str(BACKEND)!r}); import odeon_build; {call}"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                          check=False, cwd=ROOT, env=environment(**more))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", folder, ROOT)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    """The interpreter of a fresh virtual environment."""
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    return tmp_path / "venv/bin/python"
+
+
+def test_a_wheel_installs_and_runs_without_the_checkout(
+        wheel: Path, venv: Path, tmp_path: Path) -> None:
+    run(venv, "-m", "pip", "install", wheel)
+    program = tmp_path / "hello.py"
+    program.write_text(HELLO, "utf-8")
+    said = run(venv, program).split("\n")
+    assert said[0] == "Hello, wheel!"
+    assert str(tmp_path / "venv") in said[1]
+    run(venv, "-m", "pip", "uninstall", "-y", "odeon")
+    assert not list((tmp_path / "venv").rglob("libodeon.so"))
+
+
+def test_a_wheel_says_what_it_is_for_and_holds_no_debug_information(wheel: Path) -> None:
+    version = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    assert wheel.name.endswith(f"-{version}-{version}-{platform}.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        info = next(name.split("/")[0] for name in names if ".dist-info/" in name)
+        assert {"odeon/__init__.py", "odeon/libodeon.so", "odeon/py.typed", "odeon/_native.pyi",
+                f"odeon/_native{sysconfig.get_config_var('EXT_SUFFIX')}", f"{info}/LICENSE",
+                f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD"} <= names
+        assert not [name for name in names if "__pycache__" in name or "tests" in name]
+        assert b".debug_line" not in archive.read("odeon/libodeon.so")
+        records = list(csv.reader(io.StringIO(archive.read(f"{info}/RECORD").decode())))
+        assert {name for name, _, _ in records} == names
+        assert b"Name: odeon\n" in archive.read(f"{info}/METADATA")
+
+
+def test_the_same_sources_make_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    done = hook(f"print(odeon_build.build_wheel({str(tmp_path)!r}))")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_an_editable_install_sees_an_edit_at_once(venv: Path, tmp_path: Path) -> None:
+    run(venv, "-m", "pip", "install", "-e", ROOT)
+    told = run(venv, "-c", "import odeon, os; print(os.path.realpath(odeon.__file__))")
+    assert told.strip() == str(ROOT / "python/src/odeon/__init__.py")
+
+
+def test_a_source_archive_holds_what_a_build_needs(tmp_path: Path) -> None:
+    done = hook(f"print(odeon_build.build_sdist({str(tmp_path)!r}))")
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tmp_path / done.stdout.split()[-1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"PKG-INFO", "pyproject.toml", "CMakeLists.txt", "CMakePresets.json", "LICENSE",
+            "cmake/PythonPackage.cmake", "python/backend/odeon_build/__init__.py",
+            "python/src/odeon/__init__.py", "src/base/CMakeLists.txt"} <= names
+    assert not [name for name in names if name.startswith("build/")]
+
+
+@pytest.mark.parametrize(("tools", "sentence"), [
+    ((), "odeon: CMake is not installed"),
+    (("cmake",), "odeon: no clang++ of version 19 or newer is installed"),
+])
+def test_a_missing_tool_is_one_sentence(
+        tools: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+    for tool in tools:
+        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    done = hook("odeon_build.build_wheel('/nonexistent')", PATH=str(tmp_path), CXX="")
+    assert done.returncode != 0
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_a_compiler_that_does_not_do_is_named(tmp_path: Path) -> None:
+    done = hook("odeon_build.build_wheel('/nonexistent')", CXX="/bin/false",
+                ODEON_BUILD_DIR=str(tmp_path / "build"))
+    assert done.returncode != 0
+    assert "odeon: the configuration failed: " in done.stderr and "/bin/false" in done.stderr
+    assert "Traceback" not in done.stderr
