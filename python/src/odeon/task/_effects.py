@@ -129,7 +129,7 @@ def batch(effects: Iterable[Effect[M]]) -> Effect[M]:
 def tag(effect: Task[T, X, Any], name: str) -> Task[T, X, Tagged]:
     """``effect`` with each message ``m`` as ``{"type": name, name: m}``. Tags nest."""
     if effect is _NONE:
-        return effect
+        return cast("Task[T, X, Tagged]", effect)
     return cast("Task[T, X, Tagged]", _TaggedEffect(effect, name))
 
 

@@ -103,7 +103,7 @@ class Fork(Generic[T, X, M]):
             loop = asyncio.get_running_loop()
             self.activate()
             self._scheduler.check_thread("awaited")
-            while self.status is not _FINISHED:
+            while self._group is not None:
                 ended = loop.create_future()
                 self._watch(ended)
                 try:

@@ -53,7 +53,8 @@ class Host(Protocol):
 def as_future(awaitable: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
     if isinstance(awaitable, concurrent.futures.Future):
         return asyncio.wrap_future(awaitable, loop=loop)
-    return asyncio.ensure_future(awaitable, loop=loop)
+    future: asyncio.Future[Any] = asyncio.ensure_future(awaitable, loop=loop)
+    return future
 
 
 class LoopHost:

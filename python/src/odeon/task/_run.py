@@ -72,8 +72,8 @@ def run(
         finally:
             while scheduler.is_busy():
                 quiet = loop.create_future()
-                scheduler.on_quiet = lambda: quiet.done() or quiet.set_result(None)
-                await quiet
+                scheduler.on_quiet = quiet.cancel
+                await asyncio.wait([quiet])
 
     def del_work() -> None:
         nonlocal work

@@ -261,8 +261,10 @@ class Scheduler:
         if task.status is _IDLE:
             task._send.__self__.close()
             task._scheduler, task._group = self, self.root
-            ok = isinstance(error, TaskExit)
-            task._ended(error.value if ok else Unlooked(error, None, task, True))
+            if isinstance(error, TaskExit):
+                task._ended(error.value)
+            else:
+                task._ended(Unlooked(error, None, task, True))
             return
         self.check_thread("aborted")
         if task is self._running or task in self._outer:
@@ -304,6 +306,12 @@ class _Forget:
 
     def set_result(self, _: None) -> None:
         self._kept.pop(self._id, None)
+
+
+def _later(task: AnyFork, error: BaseException) -> Generator[Any, Any, None]:
+    task._scheduler.throw_into(task, error)
+    return
+    yield
 
 
 class _Thread(threading.local):
