@@ -480,7 +480,7 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
     }
     if (auto* x = c.extension_.load(std::memory_order_relaxed); x && (x->front.head || x->mailbox))
         [[unlikely]] {
-      if (budget <= 0) {
+      if (budget <= 0 || t.spent) {
         c.executor_->submit_last(c);
         break;
       }
@@ -511,7 +511,7 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
         }
         if (auto* x = c.extension_.load(std::memory_order_relaxed);
             x && (x->source || x->dismissed) && !t.ended) [[unlikely]] {
-          if (budget <= 0) {
+          if (budget <= 0 || t.spent) {
             c.executor_->submit_last(c);
             break;
           }
@@ -527,8 +527,9 @@ void cell_access::run_turn(cell& c, turn& t) noexcept {
         continue;
       }
     }
-    if (budget <= 0) [[unlikely]] {
-      if (!t.ended) note_backlog(c, c.extension());
+    if (budget <= 0 || t.spent) [[unlikely]] {
+      if (!t.ended)
+        note_backlog(c, c.extension(), static_cast<std::size_t>(budget_per_turn - budget));
       c.executor_->submit_last(c);
       break;
     }
@@ -722,16 +723,16 @@ void cell_access::note_depth(cell& c, std::size_t waiting) noexcept {
       [&] { return mailbox_high_water{any_ref::share(&c), c.path(), waiting, limit}; });
 }
 
-// At the end of a turn that used up its budget. A walk over the queue would cost a cache miss a
-// message, so the newest node of some full turn is marked, and what is taken until it comes up is
-// counted: that was the depth then.
-void cell_access::note_backlog(cell& c, cell_extension& x) noexcept {
+// At the end of a turn that used up its budget, or its time. A walk over the queue would cost a
+// cache miss a message, so the newest node of some full turn is marked, and what is taken until it
+// comes up is counted: that was the depth then.
+void cell_access::note_backlog(cell& c, cell_extension& x, std::size_t taken) noexcept {
   if (!x.mark) {
     x.mark = cell::node_of(c.head_.load(std::memory_order_relaxed));
     x.behind = 0;
     return;
   }
-  x.behind += budget_per_turn;
+  x.behind += taken;
   if (x.behind >= x.high_water) note_depth(c, x.behind);
 }
 

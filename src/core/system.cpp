@@ -176,7 +176,9 @@ cell* system_core::spawn(const spawn_request& request, std::shared_ptr<stand_in>
                       "\"" + o->name + "\" is no actor name: use letters, digits and -_.:@+=,!~");
   if (o && o->mailbox.kind == mailbox_kind::bounded && o->mailbox.capacity == 0)
     throw actor_error(errc::invalid_argument, "a bounded mailbox holds at least one message");
-  executor& where = o ? find_executor(o->dispatcher) : *default_executor;
+  executor& where = request.where ? *request.where
+                    : o           ? find_executor(o->dispatcher)
+                                  : *default_executor;
   cell* c = cell_access::make(*this, *request.what, where, parent);
   if (request.keep_args) request.keep_args(cell_access::args_place(*c), request.args);
   bool named = false;

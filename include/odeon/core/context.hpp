@@ -23,6 +23,8 @@ struct spawn_request {
   cell* parent;            // null: the user guardian
   void (*keep_args)(void* where, void* from) = nullptr;
   void* args = nullptr;
+  /// Its executor, one of the system's, in place of the options' dispatcher; null: as they say.
+  executor* where = nullptr;
 };
 /// Constructs the actor on the calling thread. Throws `actor_error`: name_taken, spawn_failed,
 /// system_stopped, invalid_argument. Returns with a reference for the caller.
@@ -82,6 +84,8 @@ class context {
   [[nodiscard]] any_ref self() const noexcept { return any_ref::share(cell_); }
   [[nodiscard]] actor_system& system() const noexcept;
   [[nodiscard]] std::string path() const { return cell_->path(); }
+  /// For the runtime's own modules.
+  [[nodiscard]] detail::cell& cell() const noexcept { return *cell_; }
   /// Who sent the message in hand; empty from outside, for replies to asks, or when the sender is
   /// gone.
   [[nodiscard]] any_ref sender() const noexcept;

@@ -106,7 +106,7 @@ struct cell_access {
   static void handler_threw(cell& c, turn& t, envelope& e) noexcept;
   static void note_unhandled(cell& c, turn& t, envelope& e) noexcept;
   static void drop_all(cell& c, turn& t) noexcept;
-  static void note_backlog(cell& c, cell_extension& x) noexcept;
+  static void note_backlog(cell& c, cell_extension& x, std::size_t taken) noexcept;
   static void note_depth(cell& c, std::size_t waiting) noexcept;
   static std::size_t depth(const cell& c, const ask_state_base* until = nullptr,
                            bool* found = nullptr) noexcept;

@@ -73,6 +73,7 @@ struct turn final : ambient {
   const error* failing = nullptr;          // of the coroutine that is being destroyed
   bool closed = false;                     // the user lane is not to be taken from
   bool ended = false;                      // the cell is gone
+  bool spent = false;  // the executor wants its thread back: the turn ends after this message
 
   [[nodiscard]] bool may_block() const noexcept override;
   void branch(task<void> work) override;
