@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the Python package's tests with one interpreter, as ctest does.
 
-`tools/python_tests.py --python PATH --build build/python --tag cp312 [--prepare] [pytest arguments]`
+`tools/python_tests.py --python PATH --build build/python --tag cp312 [--prepare] [for pytest …]`
 
 The package is the one in <build>/package-<tag>. An interpreter that has no pytest gets a virtual
 environment, <build>/venv-<tag>, with pytest and numpy when pip reaches a package index; `--prepare`

@@ -11,7 +11,7 @@ for log in "$@"; do
   if [ -f "$full" ]; then
     awk '
       /^[0-9]+\/[0-9]+ Test: / { test = $3; next }
-      /^=+ .*(passed|failed|skipped|error).* in .*=+$/ { gsub(/=+ ?/, ""); print test ": " $0 }
+      /^=+ .*(passed|failed|skipped|error).* in .*=+$/ { gsub(/^=+ | =+$/, ""); print test ": " $0 }
       /^(FAILED|ERROR|SKIPPED) / || /^skipped: / { print test ": " $0 }' "$full" | head -n 150
   fi
   sed -n '/tests passed/,$ { /^\[/!p }' "$log"

@@ -1,4 +1,4 @@
-"""What every test has: a time limit that shows where it hangs, and a look at what it leaves behind."""
+"""What every test has: a limit that shows where it hangs, and a look at what it leaves behind."""
 
 from __future__ import annotations
 

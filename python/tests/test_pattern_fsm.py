@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from odeon.errors import InvalidArgument
+from odeon.errors import InvalidArgument, Unhandled
 from odeon.patterns import Fsm, FsmDot, FsmTransition, Step
 
 
@@ -117,6 +117,12 @@ class Place:
 
     def reply(self, value: Any) -> None:
         self.replies.append(value)
+
+    def reply_to(self) -> Place:
+        return self
+
+    def fail(self, why: Exception) -> None:
+        self.replies.append(why)
 
     def stop(self) -> None:
         self.stopped = True
@@ -308,3 +314,5 @@ def test_the_hook_for_unhandled_messages_gets_them() -> None:
     place = Place(machine)
     place.tell("a surprise")
     assert got == [(One.ONLY, "a surprise")]
+    assert isinstance(place.replies[0], Unhandled)
+    assert str(place.replies[0]) == "/user/gate handles no str in its state ONLY"

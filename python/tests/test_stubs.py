@@ -1,4 +1,4 @@
-"""The stubs say what the native module is, and the types of the package hold under mypy --strict."""
+"""The stubs say what the native module is; the package's types hold under mypy --strict."""
 
 from __future__ import annotations
 

@@ -130,7 +130,8 @@ def sdist(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / f"{top}.tar.gz", "wb") as file, \
             gzip.GzipFile(fileobj=file, mode="wb", mtime=_time(), filename="") as packed, \
-            tarfile.open(fileobj=cast(IO[bytes], packed), mode="w", format=tarfile.PAX_FORMAT) as archive:
+            tarfile.open(fileobj=cast(IO[bytes], packed), mode="w",
+                         format=tarfile.PAX_FORMAT) as archive:
         def add(name: str, data: bytes, mode: int) -> None:
             entry = tarfile.TarInfo(f"{top}/{name}")
             entry.size, entry.mtime, entry.mode = len(data), _time(), mode
