@@ -14,6 +14,8 @@ namespace {
 
 thread_local py_handle spawn_cause;
 
+constexpr std::uint64_t turn_mask = 63;
+
 py_actor& actor_at(void* object) noexcept { return *static_cast<py_actor*>(object); }
 
 // -- calling Python -----------------------------------------------------------------------------------
@@ -54,7 +56,8 @@ bool method_for(py_class& cls, interp& in, PyObject* message, method& out) noexc
 }
 
 PyObject* call_behavior(py_actor& a, PyObject* message) noexcept {
-  PyObject* top = PyList_GET_ITEM(a.behaviors, PyList_GET_SIZE(a.behaviors) - 1);
+  PyObject* all = a.behaviors();
+  PyObject* top = PyList_GET_ITEM(all, PyList_GET_SIZE(all) - 1);
   PyObject* context = a.context_object();
   if (!context) return nullptr;
   PyObject* args[] = {nullptr, message, context};
@@ -147,7 +150,7 @@ void handle(detail::turn& t, py_actor& a, detail::envelope& e, PyObject* message
     fail_handler(a, std::move(error), slot, what);
   };
   PyObject* value = nullptr;
-  if (a.behaviors && PyList_GET_SIZE(a.behaviors)) {
+  if (PyObject* own = a.behaviors(); own && PyList_GET_SIZE(own)) [[unlikely]] {
     value = call_behavior(a, message);
   } else {
     method m;
@@ -199,7 +202,8 @@ void handle(detail::turn& t, py_actor& a, detail::envelope& e, PyObject* message
 void invoke(detail::turn& t, void* object, detail::envelope& e) {
   py_actor& a = actor_at(object);
   interp& in = a.home();
-  ++a.props().at->metrics.messages;
+  // A turn is short, and a host's hold of its interpreter a millisecond.
+  if ((++a.props().at->metrics.messages & turn_mask) == 0) t.spent = true;
   if (is_py_message(*e.type)) [[likely]] {
     auto& m = *static_cast<py_message*>(e.payload());
     if (&m.home() == &in) [[likely]] {
@@ -270,11 +274,12 @@ bool run_hook(detail::turn& t, void* object, detail::hook which, const failure* 
 
 // -- the class ----------------------------------------------------------------------------------------
 
-using kept_props = std::shared_ptr<actor_props>;
-constexpr std::size_t args_offset = (sizeof(py_actor) + 15) / 16 * 16;
+using kept_props = props_ref;
+constexpr std::size_t args_offset = sizeof(py_actor);
+static_assert(args_offset + sizeof(kept_props) == 64);
 
 void construct(void* object, void* args) {
-  ::new (object) py_actor(*static_cast<kept_props*>(args));
+  ::new (object) py_actor(**static_cast<kept_props*>(args));
 }
 
 bool read_method(PyObject* o, method& out) {
@@ -341,16 +346,21 @@ py_class* class_for(interp& in, PyObject* cls) noexcept {
 
 // -- the actor ----------------------------------------------------------------------------------------
 
-py_actor::py_actor(std::shared_ptr<actor_props> props)
-    : props_(std::move(props)),
-      self_(&detail::constructing_cell()) {
+py_actor::py_actor(actor_props& props) : props_(&props) {
   if (is_attached(home())) make_instance();
 }
 
 py_actor::~py_actor() {
-  if (context_) context_->actor = nullptr;
-  if (context_) py_handle::give_up(home(), reinterpret_cast<PyObject*>(context_));
-  if (behaviors) py_handle::give_up(home(), behaviors);
+  interp& in = home();
+  if (context_) {
+    context_->actor = nullptr;
+    py_handle::give_up(in, reinterpret_cast<PyObject*>(context_));
+  }
+  if (more_) {
+    if (more_->behaviors) py_handle::give_up(in, more_->behaviors);
+    if (more_->variables) py_handle::give_up(in, more_->variables);
+  }
+  if (instance_) py_handle::give_up(in, instance_);
 }
 
 void py_actor::make_instance() {
@@ -361,7 +371,12 @@ void py_actor::make_instance() {
     spawn_cause = py_handle(home(), Py_NewRef(e.exception()));
     throw e;
   }
-  instance_ = py_handle(home(), made);
+  instance_ = made;
+}
+
+py_actor::rare& py_actor::more() {
+  if (!more_) more_ = std::make_unique<rare>();
+  return *more_;
 }
 
 PyObject* py_actor::context_object() noexcept {
@@ -370,21 +385,33 @@ PyObject* py_actor::context_object() noexcept {
 }
 
 PyObject* py_actor::variables() noexcept {
-  if (!variables_) {
-    PyObject* made = PyContext_CopyCurrent();
-    if (!made) return nullptr;
-    variables_ = py_handle(home(), made);
-  }
-  return variables_.get();
+  return guarded(home(), [this]() -> PyObject* {
+    PyObject*& own = more().variables;
+    if (!own) own = PyContext_CopyCurrent();
+    return own;
+  });
+}
+
+PyObject* py_actor::need_behaviors() noexcept {
+  return guarded(home(), [this]() -> PyObject* {
+    PyObject*& own = more().behaviors;
+    if (!own) own = PyList_New(0);
+    return own;
+  });
 }
 
 any_ref spawn_actor(detail::system_anchor& system, detail::cell* parent,
-                    std::shared_ptr<actor_props> props, spawn_options& options) {
+                    std::shared_ptr<actor_props> props, spawn_options* options) {
   spawn_cause.reset();
-  detail::spawn_request request{&props->cls.core, &options, parent};
-  request.args = &props;
+  detail::spawn_request request{&props->cls.core, options, parent};
+  if (options)
+    options->dispatcher = props->at->name();  // of a pool's actors as well
+  else
+    request.where = props->at.get();
+  kept_props kept(std::move(props));
+  request.args = &kept;
   request.keep_args = [](void* where, void* from) {
-    ::new (where) kept_props(*static_cast<kept_props*>(from));
+    ::new (where) kept_props(std::move(*static_cast<kept_props*>(from)));
   };
   return any_ref::adopt(detail::spawn_cell(system, request));
 }
@@ -395,6 +422,27 @@ bool is_python(const detail::cell& c) noexcept { return c.get_class().construct 
 
 py_actor* actor_in(detail::cell& c) noexcept {
   return is_python(c) && !c.is_terminated() ? static_cast<py_actor*>(c.object()) : nullptr;
+}
+
+// -- the cells' share of props: the first takes a reference for all, the last gives it back ----------
+
+props_ref::props_ref(std::shared_ptr<actor_props> p) noexcept : props_(p.get()) {
+  const detail::spin_guard guard(props_->lock_);
+  if (props_->cells_++ == 0) props_->self_ = std::move(p);
+}
+
+props_ref::props_ref(const props_ref& o) noexcept : props_(o.props_) {
+  const detail::spin_guard guard(props_->lock_);
+  ++props_->cells_;
+}
+
+props_ref::~props_ref() {
+  if (!props_) return;
+  std::shared_ptr<actor_props> last;
+  {
+    const detail::spin_guard guard(props_->lock_);
+    if (--props_->cells_ == 0) last = std::move(props_->self_);
+  }
 }
 
 // -- answers ------------------------------------------------------------------------------------------

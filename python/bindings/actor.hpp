@@ -13,6 +13,7 @@
 
 namespace odeon::python {
 
+struct actor_props;
 struct execution;
 struct context_object;
 
@@ -35,18 +36,48 @@ struct py_class {
   method hooks[4];               // as detail::hook
   method on_unhandled;
   bool is_async = false;  // some function of it is a coroutine function
+  std::weak_ptr<actor_props> plain;  // of the actors made without arguments last
 };
 
 /// That class's description; null with an exception set.
 [[nodiscard]] py_class* class_for(interp& in, PyObject* cls) noexcept;
 
-/// What an actor is made of, kept for restarts and shared by the actors of a pool.
-struct actor_props {
+/// What an actor is made of, kept for restarts and shared by the actors of a pool, and by those of a
+/// class that are made without arguments.
+struct actor_props : std::enable_shared_from_this<actor_props> {
+  actor_props(interp& home, py_class& cls, std::shared_ptr<host> at, py_handle args,
+              py_handle kwargs) noexcept
+      : home(home),
+        cls(cls),
+        at(std::move(at)),
+        args(std::move(args)),
+        kwargs(std::move(kwargs)) {}
+
   interp& home;
   py_class& cls;
   std::shared_ptr<host> at;
   py_handle args;    // a tuple
   py_handle kwargs;  // a dict, or null
+
+ private:
+  friend class props_ref;
+  detail::spin_lock lock_;
+  std::uint32_t cells_ = 0;
+  std::shared_ptr<actor_props> self_;  // while there are cells
+};
+
+/// A share of props in one word.
+class props_ref {
+ public:
+  explicit props_ref(std::shared_ptr<actor_props> p) noexcept;
+  props_ref(props_ref&& o) noexcept : props_(std::exchange(o.props_, nullptr)) {}
+  props_ref(const props_ref& o) noexcept;
+  props_ref& operator=(const props_ref&) = delete;
+  ~props_ref();
+  actor_props& operator*() const noexcept { return *props_; }
+
+ private:
+  actor_props* props_;
 };
 
 /// Who is to be answered for the message in hand.
@@ -55,43 +86,55 @@ struct reply_slot {
   bool settled = false;                   // answered, or handed to a `ReplyTo`
 };
 
-/// The object in the cell. On its host's thread only, but for being made and destroyed.
+/// The object in the cell: 56 bytes, so that a cell without further options is 192. On its host's
+/// thread only, but for being made and destroyed.
 class py_actor final : public detail::actor_base {
  public:
-  /// Makes the instance at once when the thread is attached; throws `python_error`.
-  explicit py_actor(std::shared_ptr<actor_props> props);
+  /// Makes the instance at once when the thread is attached; throws `python_error`. `props` is kept
+  /// by the cell.
+  explicit py_actor(actor_props& props);
   ~py_actor();
 
   using detail::actor_base::ctx;
-  [[nodiscard]] detail::cell& cell() noexcept { return *self_; }
+  [[nodiscard]] detail::cell& cell() noexcept { return ctx().cell(); }
   [[nodiscard]] const actor_props& props() const noexcept { return *props_; }
   [[nodiscard]] interp& home() const noexcept { return props_->home; }
-  [[nodiscard]] PyObject* instance() const noexcept { return instance_.get(); }
+  [[nodiscard]] PyObject* instance() const noexcept { return instance_; }
   /// Its `Context`, borrowed; null with an exception set.
   [[nodiscard]] PyObject* context_object() noexcept;
   /// Its own contextvars.Context, borrowed, made on first need; null with an exception set.
   [[nodiscard]] PyObject* variables() noexcept;
+  /// Behaviours put on top of the class's own: a list of callables (message, ctx), the present one
+  /// last; null: none.
+  [[nodiscard]] PyObject* behaviors() const noexcept { return more_ ? more_->behaviors : nullptr; }
+  /// The same, made on first need; null with an exception set.
+  [[nodiscard]] PyObject* need_behaviors() noexcept;
 
   /// Makes the instance if that is yet to be done. Throws `python_error`.
   void make_instance();
 
-  /// Behaviours put on top of the class's own: callables (message, ctx), the present one last.
-  PyObject* behaviors = nullptr;  // list, or null
   reply_slot* slot = nullptr;     // of the handler that runs now
   PyObject* message = nullptr;    // in hand; borrowed
 
  private:
-  std::shared_ptr<actor_props> props_;
-  detail::cell* self_;
-  py_handle instance_;
-  struct context_object* context_ = nullptr;
-  py_handle variables_;
-};
+  /// What most actors do not need.
+  struct rare {
+    PyObject* behaviors = nullptr;
+    PyObject* variables = nullptr;
+  };
+  rare& more();
 
-/// Spawns: the reference, with a reference of the caller's. Throws what `spawn_cell` does; a
+  actor_props* props_;
+  PyObject* instance_ = nullptr;
+  struct context_object* context_ = nullptr;
+  std::unique_ptr<rare> more_;
+};
+static_assert(sizeof(py_actor) == 56);
+
+/// Spawns (`options` may be null: all defaults): the reference, with a reference of the caller's. Throws what `spawn_cell` does; a
 /// constructor's own exception is then `spawn_cause`'s.
 [[nodiscard]] any_ref spawn_actor(detail::system_anchor& system, detail::cell* parent,
-                                  std::shared_ptr<actor_props> props, spawn_options& options);
+                                  std::shared_ptr<actor_props> props, spawn_options* options);
 /// The exception of the constructor that failed last on this thread; a new reference, or null.
 [[nodiscard]] PyObject* take_spawn_cause() noexcept;
 

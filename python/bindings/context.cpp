@@ -216,17 +216,19 @@ PyObject* do_become(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* 
     if (kwnames && PyTuple_GET_SIZE(kwnames) == 1) keep = PyObject_IsTrue(args[n]) == 1;
     owned call(PyObject_CallMethod(in.support, "behavior_function", "O", args[0]));
     if (!call) return nullptr;
-    if (!a.behaviors && !(a.behaviors = PyList_New(0))) return nullptr;
-    const Py_ssize_t size = PyList_GET_SIZE(a.behaviors);
-    if (!keep && size && PyList_SetSlice(a.behaviors, size - 1, size, nullptr) != 0) return nullptr;
-    if (PyList_Append(a.behaviors, call.get()) != 0) return nullptr;
+    PyObject* all = a.need_behaviors();
+    if (!all) return nullptr;
+    const Py_ssize_t size = PyList_GET_SIZE(all);
+    if (!keep && size && PyList_SetSlice(all, size - 1, size, nullptr) != 0) return nullptr;
+    if (PyList_Append(all, call.get()) != 0) return nullptr;
     Py_RETURN_NONE;
   });
 }
 PyObject* do_unbecome(PyObject* o, PyObject*) {
   return with_actor(o, [](interp&, py_actor& a, context&) -> PyObject* {
-    const Py_ssize_t size = a.behaviors ? PyList_GET_SIZE(a.behaviors) : 0;
-    if (size && PyList_SetSlice(a.behaviors, size - 1, size, nullptr) != 0) return nullptr;
+    PyObject* all = a.behaviors();
+    const Py_ssize_t size = all ? PyList_GET_SIZE(all) : 0;
+    if (size && PyList_SetSlice(all, size - 1, size, nullptr) != 0) return nullptr;
     Py_RETURN_NONE;
   });
 }

@@ -141,19 +141,18 @@ PyObject* spawn_from_python(interp& in, actor_system& system, detail::cell* pare
   recipe r;
   if (!read_recipe(in, args, n, r)) return nullptr;
   spawn_options options;
-  bool supervised = false;
+  bool plain = true;  // no option is set: the cell has no more than its object
   for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); ++i) {
     PyObject* name = PyTuple_GET_ITEM(kwnames, i);
     const known k = read_option(in, name, args[n + i], options);
     if (k == known::bad) return nullptr;
     if (k == known::yes) {
-      supervised = supervised || is(name, in.name.supervision);
+      plain = plain && is(name, in.name.dispatcher);
       continue;
     }
     if (!r.kwargs && !(r.kwargs = owned(PyDict_New()))) return nullptr;
     if (PyDict_SetItem(r.kwargs.get(), name, args[n + i]) != 0) return nullptr;
   }
-  static_cast<void>(supervised);
   py_class* cls = class_for(in, r.cls);
   if (!cls) return nullptr;
   std::shared_ptr<host> where = options.dispatcher.empty() ? at : nullptr;
@@ -163,12 +162,17 @@ PyObject* spawn_from_python(interp& in, actor_system& system, detail::cell* pare
       return raise(in, error(errc::invalid_argument,
                              "no dispatcher for Python named \"" + options.dispatcher + "\""));
   }
-  options.dispatcher = where->name();
-  auto props = std::make_shared<actor_props>(in, *cls, std::move(where),
-                                             py_handle(in, r.args.release()),
-                                             py_handle(in, r.kwargs.release()));
+  std::shared_ptr<actor_props> props;
+  const bool bare = !r.kwargs && PyTuple_GET_SIZE(r.args.get()) == 0;
+  if (bare) props = cls->plain.lock();
+  if (!props || props->at != where) {
+    props = std::make_shared<actor_props>(in, *cls, std::move(where),
+                                          py_handle(in, r.args.release()),
+                                          py_handle(in, r.kwargs.release()));
+    if (bare) cls->plain = props;
+  }
   try {
-    return new_ref(in, spawn_actor(system.anchor(), parent, std::move(props), options));
+    return new_ref(in, spawn_actor(system.anchor(), parent, std::move(props), plain ? nullptr : &options));
   } catch (const actor_error& e) {
     return raise_from(in, e.reason(),
                       e.reason().code() == errc::spawn_failed ? take_spawn_cause() : nullptr);
