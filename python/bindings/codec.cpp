@@ -317,7 +317,7 @@ int codec_add_to(PyObject* module) {
       PyModule_AddFunctions(module, codecs::functions) != 0) {
     return -1;
   }
-  return 0;
+  return ring_add_to(module);
 }
 
 }  // namespace odeon::python

@@ -66,7 +66,11 @@ struct encoded_message {
 /// True when `object` is a codec of this interpreter's module, made by `codec_add_to`.
 [[nodiscard]] bool codec_check(PyObject* object) noexcept;
 
-/// Adds the types `Codec`, `Plan` and `Channel` to `_native`. -1 with an exception set on failure.
+/// Adds the types `Channel` and `Segment` to `_native`. -1 with an exception set on failure.
+[[nodiscard]] int ring_add_to(PyObject* module);
+
+/// Adds the types `Codec` and `Plan` to `_native`, and those of `ring_add_to`. -1 with an exception
+/// set on failure.
 [[nodiscard]] int codec_add_to(PyObject* module);
 
 }  // namespace odeon::python
