@@ -129,7 +129,7 @@ def test_spawn_starts_when_it_is_run_and_gives_no_handle() -> None:
         start = task.spawn(child())
         yield from task.wait(None)
         assert log == []
-        assert (yield from start) is None
+        yield from start
         yield from task.wait(None)
         assert log == ["child"]
 
@@ -234,11 +234,11 @@ def test_group_waits_for_all_and_gives_nothing() -> None:
 
     def program() -> Gen:
         forks = [task.fork(work(ms)) for ms in (6, 1)]
-        value = yield from task.group(forks)
-        return value, [f.status for f in forks]
+        yield from task.group(forks)
+        return [f.status for f in forks]
 
-    assert collect(program()) == ((None, ["finished", "finished"]), [1, 6])
-    assert task.run(task.group([])) is None
+    assert collect(program()) == (["finished", "finished"], [1, 6])
+    task.run(task.group([]))
 
 
 def test_the_first_failure_of_a_group_aborts_the_others_and_is_raised() -> None:
@@ -372,7 +372,8 @@ def test_abort_before_the_first_turn_runs_nothing_of_the_task() -> None:
         yield
 
     def program() -> Gen:
-        idle, queued = task.fork(work()), (yield from task.fork(work()))
+        idle: Any = task.fork(work())
+        queued: Any = yield from task.fork(work())
         for f in (idle, queued):
             yield from task.abort(f, ValueError("never"))
         yield from task.exit_(idle, 1)
@@ -575,9 +576,6 @@ def test_an_abort_cancels_the_timer_of_a_sleep() -> None:
         loop = asyncio.get_running_loop()
         handles: list[asyncio.TimerHandle] = []
         call_later = loop.call_later
-
-        class Spy(task.Scheduler):
-            pass
 
         f = task.fork(task.sleep(5000))
         host = task.current_scheduler().host

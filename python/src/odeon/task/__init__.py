@@ -1,7 +1,7 @@
 """Tasks: structured concurrency with generators that can speak.
 
-A task is a generator. It waits by ``yield from`` the verbs of this module, and what it yields itself
-are messages. Many tasks take turns on one thread, so they share data without locks.
+A task is a generator. It waits by ``yield from`` the verbs of this module; what it yields itself are
+messages. Many tasks take turns on one thread, so they share data without locks.
 
     from odeon import task
 
@@ -15,7 +15,7 @@ are messages. Many tasks take turns on one thread, so they share data without lo
         b = yield from task.fork(worker("b", 5))
         return [(yield from task.join(a)), (yield from task.join(b))]
 
-    task.run(both(), print)                         # done:b, done:a
+    task.run(both(), print)                         # done:a, ["a", "b"]; b spoke before its join
     # in a coroutine:  names = await task.fork(both())
 
 Standard library only. Durations of ``sleep`` are **milliseconds**, unless it is told ``seconds=``.

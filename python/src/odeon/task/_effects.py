@@ -8,7 +8,7 @@ from typing import Any, cast
 from ._fork import Fork
 from ._group import Group
 from ._types import CURRENT, Effect, M, T, Tagged, Task, X, is_instruction
-from ._verbs import _together, join, serve
+from ._verbs import join, serve, together
 
 
 class _Through(Generator[Any, Any, Any]):
@@ -121,9 +121,7 @@ def batch(effects: Iterable[Effect[M]]) -> Effect[M]:
 
     The first failure aborts the others and is raised.
     """
-    started = list(effects)
-    if started:
-        yield from _together(started, False)
+    yield from together([Fork(e) for e in effects])
 
 
 def tag(effect: Task[T, X, Any], name: str) -> Task[T, X, Tagged]:
@@ -162,8 +160,13 @@ def loop(init: Effect[M], next_: Callable[..., Effect[M]]) -> Task[None]:
         running.leave()
         raise
     yield from serve(running, lambda message: running.start(Fork(_call(next_, message))))
-    if running.decided is not None:
-        running.decided._take()
+    failed = running.decided
+    del running
+    try:
+        if failed is not None:
+            failed._take()
+    finally:
+        del failed
 
 
 def _call(next_: Callable[..., Any], message: Any) -> Any:

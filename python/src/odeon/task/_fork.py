@@ -115,7 +115,10 @@ class Fork(Generic[T, X, M]):
         if cancelled is not None:
             self._look()
             raise cancelled
-        return self._take()
+        try:
+            return self._take()
+        finally:
+            del self
 
     def __repr__(self) -> str:
         return f"Fork(id={self.id}, status='{self.status}')"
@@ -186,14 +189,12 @@ class Fork(Generic[T, X, M]):
             return
         group.ready.append(self)
         self._idle = False
-        driver = group.driver
-        while driver is not None and driver._idle:
-            driver._idle = False
-            group = driver._group
-            group.ready.append(driver)
-            driver = group.driver
-        if not self._scheduler.draining:
-            self._scheduler.drain()
+        scheduler = self._scheduler
+        if group._group is None and group.driver._idle:
+            group._group = scheduler.root
+            scheduler.root.ready.append(group)
+        if not scheduler.draining:
+            scheduler.drain()
 
     def _watch(self, watcher: Any) -> None:
         if self._watchers is None:
@@ -225,7 +226,10 @@ class Fork(Generic[T, X, M]):
         """Its value, or raises its error."""
         outcome = self._outcome
         if type(outcome) is Unlooked:
-            raise outcome.look().with_traceback(outcome.traceback)
+            try:
+                raise outcome.look().with_traceback(outcome.traceback)
+            finally:
+                del self, outcome  # the error has this frame, and would be a circle with them
         return cast(T, outcome)
 
 

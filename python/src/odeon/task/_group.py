@@ -19,7 +19,19 @@ _FINISHED: Final = Status.FINISHED
 class Group:
     """The tasks that one task waits for, its *driver*; without a driver, the root."""
 
-    __slots__ = ("decided", "driver", "left", "members", "outbox", "outer", "over", "race", "ready")
+    __slots__ = (
+        "_group",
+        "_inner",
+        "decided",
+        "driver",
+        "left",
+        "members",
+        "outbox",
+        "outer",
+        "over",
+        "race",
+        "ready",
+    )
 
     def __init__(self, driver: AnyFork, race: bool = False) -> None:
         self.driver = driver
@@ -34,6 +46,9 @@ class Group:
         self.over = False
         """Nothing is waited for any more."""
         self.race = race
+        # As an entry of the root's queue a group looks like a task that joins others.
+        self._group: Group | None = None  # the root, while it has an entry there
+        self._inner = True
         self.outer: Group | None = None
         if driver is not None:
             self.outer = driver._inner
@@ -83,7 +98,9 @@ class Group:
         """Refuses what would never end."""
         driver = self.driver
         if fork._scheduler is not driver._scheduler:
-            raise InvalidArgument(f"{fork!r} runs on another thread or loop: it cannot be joined here")
+            raise InvalidArgument(
+                f"{fork!r} runs on another thread or loop: it cannot be joined here"
+            )
         if fork is driver:
             raise InvalidArgument(f"{fork!r} joins itself, and would wait for ever")
         if fork._inner is None:

@@ -35,9 +35,7 @@ class Host(Protocol):
     def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any) -> object:
         """As ``call_soon``, from any thread."""
 
-    def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any
-    ) -> TimerHandle:
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> TimerHandle:
         """Calls in ``delay`` seconds, unless cancelled."""
         ...
 
@@ -132,13 +130,13 @@ class ThreadHost:
         self._posted.append((callback, args))
         loop = self._loop
         if loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has just been closed: the next pump does it
+            with contextlib.suppress(
+                RuntimeError
+            ):  # it has just been closed: the next pump does it
                 loop.call_soon_threadsafe(self._take_posted)
         return True
 
-    def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any
-    ) -> TimerHandle:
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> TimerHandle:
         return self.loop.call_later(delay, callback, *args)
 
     def future(self, awaitable: Awaitable[Any]) -> Completion:

@@ -59,7 +59,9 @@ def run(
     else:
         if hasattr(work, "close"):
             work.close()
-        raise WouldBlock("run() under a running loop would block it: await task.fork(work) instead")
+        raise WouldBlock(
+            "run() under a running loop would block it: await task.fork(work) instead"
+        )
 
     async def whole() -> T:
         loop = asyncio.get_running_loop()

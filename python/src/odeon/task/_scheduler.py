@@ -4,9 +4,10 @@ A scheduler belongs to one thread. It owns the *root* group, of the forks that n
 every joining task owns a group of those which it has joined. Each group is a queue, first come,
 first served. A fork has an entry in the queue of its group for every turn it is to have.
 
-A turn goes from one suspension to the next. The turn of a task that joins others begins with the
-turns of those, as long as any is ready: so the tasks of a group run inside the turns of the task
-that waits for them, and a message of one is passed on by that task before the next thing happens.
+A turn goes from one suspension to the next. When a task has a turn, or suspends, the ready tasks of
+its group are served first: so those it joins run inside its turn. A group that becomes ready while
+its driver is idle has itself an entry in the root, and is served from there, however deep it is. A
+message is passed on by the driver, and by the driver's driver, before the next thing happens.
 
 Nothing here recurses with the depth of joins. Who waits for something below is *on hold*, on one
 of two stacks: in ``Scheduler._turns`` the tasks whose group is being served; in
@@ -77,6 +78,7 @@ class Scheduler:
         """
         self.host = host
         self.root = Group(None)
+        self.root._group = self.root
         self.on_unhandled = on_unhandled
         self.on_quiet: Callable[[], object] | None = None
         """Called after turns when nothing is ready, nor sleeps or waits for an awaitable."""
@@ -139,7 +141,7 @@ class Scheduler:
 
     def _turns(self) -> bool:
         """True: nothing is ready; False: there is no time left."""
-        group = self.root
+        root = group = self.root
         thrown = self._thrown
         on_hold: list[tuple[AnyFork, Group]] = []  # joining tasks, and where each has its turn
         until = 0.0
@@ -151,16 +153,24 @@ class Scheduler:
                         task = ready.popleft()
                         if task._group is not group:
                             continue
-                        if task._inner is not None and (inner := served(task)):
-                            on_hold.append((task, group))
-                            group = inner
-                            continue
+                        if task._inner is not None:
+                            if type(task) is Group:
+                                task._group = None
+                                group = task
+                                continue
+                            if inner := served(task):
+                                on_hold.append((task, group))
+                                group = inner
+                                continue
                     elif on_hold:
                         task, group = on_hold.pop()
                         if task._idle or task._group is None:
                             continue
-                    else:
+                    elif group is root:
                         return True
+                    else:
+                        group = root
+                        continue
                     self._running = task
                     try:
                         item = task._context.run(task._send, None)
@@ -179,11 +189,19 @@ class Scheduler:
                     until = now + SLICE_SECONDS
                 elif now >= until:
                     return False
-        finally:
+        finally:  # no time, or an error to stop the program: the rest has its turns later
+            self._require(group)
             while on_hold:
                 task, group = on_hold.pop()
                 if task._group is group and not task._idle:
-                    group.ready.appendleft(task)
+                    group.ready.append(task)
+                    self._require(group)
+
+    def _require(self, group: Group) -> None:
+        """Serves ``group`` again, behind what is ready now."""
+        if group._group is None and group.ready:
+            group._group = self.root
+            self.root.ready.append(group)
 
     def _rest_of_turn(self, task: AnyFork, item: Any) -> Group | None:
         """Goes on after ``task`` has yielded ``item``. Gives a group that is to be served first."""

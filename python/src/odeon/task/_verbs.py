@@ -179,7 +179,11 @@ def join(fork: Fork[T, X, M]) -> Task[T, X, M]:
             group.leave()
             raise
         yield from serve(group)
-    return fork._take()
+        del group
+    try:
+        return fork._take()
+    finally:
+        del fork  # an error has this frame, and would be a circle with it
 
 
 def group(forks: Iterable[Fork[Any, Any, M]]) -> Task[None, Any, M]:
@@ -187,45 +191,57 @@ def group(forks: Iterable[Fork[Any, Any, M]]) -> Task[None, Any, M]:
 
     The first failure aborts the others and is raised. Of no forks: returns at once.
     """
-    forks = [_handle(f, "group") for f in forks]
-    if forks:
-        yield from _together(forks, False)
+    yield from together([_handle(f, "group") for f in forks])
 
 
-def all_(tasks: Iterable[Task[T, X, M] | Fork[T, X, M]]) -> Task[list[T], X, M]:
+def all_(tasks: Iterable[Task[T, X, M] | Fork[T, X, M] | Awaitable[T]]) -> Task[list[T], X, M]:
     """``yield from``: runs ``tasks`` beside each other; gives their values in the order given.
 
     The first failure aborts the others and is raised. Of no tasks: an empty list, at once.
     """
-    forks = [t if isinstance(t, Fork) else Fork[T, X, M](t) for t in tasks]
-    if forks:
-        yield from _together(forks, False)
+    forks = _forks(tasks)
+    del tasks
+    yield from together(forks)
     return [f._take() for f in forks]
 
 
-def race(tasks: Iterable[Task[T, X, M] | Fork[T, X, M]]) -> Task[T, X, M]:
+def race(tasks: Iterable[Task[T, X, M] | Fork[T, X, M] | Awaitable[T]]) -> Task[T, X, M]:
     """``yield from``: runs ``tasks`` beside each other; the first that ends decides, by its value or
     its error, and the others are aborted. Raises ``InvalidArgument`` without any.
     """
-    tasks = list(tasks)
-    if not tasks:
+    forks = _forks(tasks)
+    if not forks:
         raise InvalidArgument("a race of no tasks never has a first")
-    done = yield from _together(tasks, True)
-    return cast(T, done.decided._take())
+    del tasks
+    return cast(T, (yield from together(forks, True)))
 
 
-def _together(tasks: list[Any], is_race: bool) -> Generator[Any, Any, Group]:
-    forks = [t if isinstance(t, Fork) else Fork[Any, Any, Any](t) for t in tasks]
-    together = Group((yield CURRENT), is_race)
+def _forks(tasks: Iterable[Any]) -> list[AnyFork]:
+    return [t if isinstance(t, Fork) else Fork[Any, Any, Any](t) for t in tasks]
+
+
+def together(forks: list[AnyFork], is_race: bool = False) -> Generator[Any, Any, Any]:
+    """Joins ``forks``; raises the first failure, and gives the value of the first of a race. An error
+    leaves the list empty, for it has the frames that hold it.
+    """
+    if not forks:
+        return None
+    group = Group((yield CURRENT), is_race)
     try:
-        together.add_all(forks)
+        group.add_all(forks)
     except BaseException:
-        together.leave()
+        group.leave()
         raise
-    yield from serve(together)
-    if together.decided is not None and not is_race:
-        together.decided._take()
-    return together
+    yield from serve(group)
+    first = group.decided
+    del group
+    if first is None:
+        return None
+    forks.clear()
+    try:
+        return first._take()
+    finally:
+        del first
 
 
 def serve(group: Group, take: Callable[[Any], object] | None = None) -> Generator[Any, Any, None]:
