@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from . import _support
 from ._native import ActorRef, Ask, Context, ReplyTo, Timer
-from .actor import Actor, Behavior, Props, behavior, generator_actor, on
+from .actor import Actor, Behavior, Props, Request, behavior, generator_actor, on
 from .errors import (
     ActorFailed,
     ActorStopped,
@@ -56,6 +56,7 @@ __all__ = [
     "Props",
     "ReceiveTimeout",
     "ReplyTo",
+    "Request",
     "Scope",
     "SpawnFailed",
     "Supervision",

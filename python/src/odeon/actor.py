@@ -8,16 +8,29 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from ._native import Context
 
-__all__ = ["Actor", "Behavior", "Props", "behavior", "generator_actor", "on"]
+__all__ = ["Actor", "Behavior", "Props", "Request", "behavior", "generator_actor", "on"]
 
 M = TypeVar("M")
 S = TypeVar("S")
+R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _default(function: F) -> F:
     function.__odeon_default__ = True  # type: ignore[attr-defined]
     return function
+
+
+class Request(Generic[R_co]):
+    """For type checkers: a message that names the type of its reply.
+
+    ``await ref.ask(GetCount())`` is then an ``int``, where the class says so::
+
+        @dataclass
+        class GetCount(odeon.Request[int]): ...
+    """
+
+    __slots__ = ()
 
 
 class Actor(Generic[M]):
