@@ -79,6 +79,10 @@ PyObject* call_behavior(py_actor& a, PyObject* message) noexcept {
   if (slot.ask && !slot.settled) {
     slot.settled = true;
     std::string text = path + " failed on " + std::string(message) + ": " + e.what();
+    if (!asked_here(*slot.ask)) {
+      give_failure(in, *slot.ask, e.exception(), std::move(text));
+      throw e;
+    }
     auto cause = std::make_shared<python_error>(e);
     detail::fulfil<py_value>(
         *slot.ask, [cause, text = std::move(text)](interp& taker) -> PyObject* {
@@ -210,6 +214,9 @@ void invoke(detail::turn& t, void* object, detail::envelope& e) {
       // Ours: the handler may give the envelope away.
       const owned message = owned::share(m.get());
       handle(t, a, e, message.get());
+      // Most are done with now: given up here, where the thread is known to be attached.
+      constexpr auto elsewhere = detail::envelope::kept | detail::envelope::hollow;
+      if (!(e.flags & elsewhere)) Py_DECREF(m.take());
       return;
     }
   }
@@ -451,6 +458,7 @@ bool answer(interp& in, reply_slot& slot, PyObject* stolen) {
   py_handle value(in, stolen);
   if (!slot.ask || slot.settled) return false;
   slot.settled = true;
+  if (!asked_here(*slot.ask)) [[unlikely]] return give_reply(in, *slot.ask, value.get());
   return detail::fulfil<py_value>(*slot.ask, std::move(value));
 }
 

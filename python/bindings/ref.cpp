@@ -46,7 +46,7 @@ PyObject* need_message(Py_ssize_t n, const char* what) {
 
 PyObject* ref_tell(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   const entry in_layer;
-  interp& in = interp_of_module(PyType_GetModule(Py_TYPE(o)));
+  interp& in = as_ref(o).home();
   if (n != 1) [[unlikely]] return need_message(n, "tell");
   return guarded(in, [&]() -> PyObject* {
     detail::cell& to = *as_ref(o).cell;
@@ -54,11 +54,11 @@ PyObject* ref_tell(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* k
     if (kwnames && PyTuple_GET_SIZE(kwnames)) [[unlikely]] {
       if (!read_options(in, args + n, kwnames, options.emplace())) return nullptr;
     }
-    if (!takes_objects(in, to)) [[unlikely]] {
+    if (!as_ref(o).is_direct() && !takes_objects(in, to)) [[unlikely]] {
       if (send_foreign(in, to, args[0], options ? &*options : nullptr) != 0) return nullptr;
       Py_RETURN_NONE;
     }
-    if (!is_python(to) && (!options || options->key == 0)) [[unlikely]] {
+    if (!as_ref(o).is_direct() && (!options || options->key == 0)) [[unlikely]] {
       std::uint64_t key = 0;
       if (!find_routing_key(in, to, args[0], key)) return nullptr;
       if (key) (options ? *options : options.emplace()).key = key;
@@ -73,7 +73,7 @@ PyObject* ref_tell(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* k
 
 PyObject* ref_try_tell(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject*) {
   const entry in_layer;
-  interp& in = interp_of(o);
+  interp& in = as_ref(o).home();
   if (n != 1) return need_message(n, "try_tell");
   return guarded(in, [&]() -> PyObject* {
     detail::cell& to = *as_ref(o).cell;
@@ -91,7 +91,7 @@ PyObject* ref_try_tell(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObjec
 
 PyObject* ref_tell_wait(PyObject* o, PyObject* message) {
   const entry in_layer;
-  interp& in = interp_of(o);
+  interp& in = as_ref(o).home();
   return guarded(in, [&]() -> PyObject* {
     detail::cell& to = *as_ref(o).cell;
     runtime* rt = detail::runtime_of(to.system());
@@ -119,7 +119,7 @@ PyObject* ref_tell_wait(PyObject* o, PyObject* message) {
 
 /// Sends the request; the `Ask`.
 PyObject* begin_ask(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
-  interp& in = interp_of_module(PyType_GetModule(Py_TYPE(o)));
+  interp& in = as_ref(o).home();
   if (n != 1) [[unlikely]] return need_message(n, "ask");
   return guarded(in, [&]() -> PyObject* {
     detail::cell& to = *as_ref(o).cell;
@@ -137,11 +137,12 @@ PyObject* begin_ask(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* 
       else if (limit == duration(0))
         limit = duration(1);
     }
-    if (!takes_objects(in, to)) [[unlikely]] return ask_foreign(in, to, args[0], limit);
+    const bool direct = as_ref(o).is_direct();
+    if (!direct && !takes_objects(in, to)) [[unlikely]] return ask_foreign(in, to, args[0], limit);
     runtime* rt = detail::runtime_of(to.system());
     if (!rt) return raise(in, error(errc::system_stopped, "the actor system has ended"));
     tell_options routed;
-    if (!is_python(to) && !find_routing_key(in, to, args[0], routed.key)) return nullptr;
+    if (!direct && !find_routing_key(in, to, args[0], routed.key)) return nullptr;
     detail::envelope* e = make_py_envelope(in, Py_NewRef(args[0]), routed.key != 0);
     if (routed.key) detail::set_options(*e, to, routed);
     auto* s = new py_ask_state();
@@ -163,7 +164,7 @@ PyObject* ref_ask(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kw
 
 PyObject* ref_ask_blocking(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   const entry in_layer;
-  interp& in = interp_of(o);
+  interp& in = as_ref(o).home();
   const host* here = host::current();
   if (here && static_cast<const executor*>(here) == &as_ref(o).cell->where())
     return raise(in, error(errc::would_block,
@@ -261,6 +262,7 @@ PyObject* new_ref(interp& in, any_ref ref) noexcept {
   if (!r) return nullptr;
   r->cell = ref.get();
   r->cell->add_ref();
+  r->where = reinterpret_cast<std::uintptr_t>(&in) | (is_python(*r->cell) && takes_objects(in, *r->cell));
   return reinterpret_cast<PyObject*>(r);
 }
 

@@ -9,7 +9,13 @@ namespace odeon::python {
 
 struct ref_object {
   PyObject_HEAD
-  detail::cell* cell;  // with a reference
+  detail::cell* cell;    // with a reference
+  std::uintptr_t where;  // the interpreter; its lowest bit: objects go to that cell as they are
+
+  [[nodiscard]] interp& home() const noexcept {
+    return *reinterpret_cast<interp*>(where & ~std::uintptr_t{1});
+  }
+  [[nodiscard]] bool is_direct() const noexcept { return where & 1; }
 };
 
 /// A new `ActorRef`, or None for the empty reference. Null with an exception set.
