@@ -4,7 +4,7 @@
 `tools/python_tests.py --python PATH --build build/python --tag cp312 [--prepare] [for pytest …]`
 
 The package is the one in <build>/package-<tag>. An interpreter that has no pytest gets a virtual
-environment, <build>/venv-<tag>, with pytest and numpy when pip reaches a package index; `--prepare`
+environment, <build>/venv-<tag>, with pytest, numpy and mypy when pip reaches a package index; `--prepare`
 makes it and runs nothing. Exit code 77 means skipped: no pytest for that interpreter.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = 77
-REQUIREMENTS = ("pytest>=7.2", "numpy")
+REQUIREMENTS = ("pytest>=7.2", "numpy", "mypy")
 PIP_LIMIT_S = 240
 
 

@@ -49,9 +49,9 @@ def environment(**more: str) -> dict[str, str]:
             "ODEON_BUILD_DIR": str(BUILD), **more}
 
 
-def run(*command: str | Path, **more: str) -> str:
+def run(*command: str | Path, cwd: str | Path = "/") -> str:
     done = subprocess.run([str(each) for each in command], capture_output=True, text=True,
-                          check=False, cwd="/", env=environment(**more))
+                          check=False, cwd=cwd, env=environment())
     assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -124,10 +124,24 @@ def test_a_source_archive_holds_what_a_build_needs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with tarfile.open(tmp_path / done.stdout.split()[-1]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"PKG-INFO", "pyproject.toml", "CMakeLists.txt", "CMakePresets.json", "LICENSE",
-            "cmake/PythonPackage.cmake", "python/backend/odeon_build/__init__.py",
-            "python/src/odeon/__init__.py", "src/base/CMakeLists.txt"} <= names
-    assert not [name for name in names if name.startswith("build/")]
+        assert {"PKG-INFO", "pyproject.toml", "CMakeLists.txt", "CMakePresets.json", "LICENSE",
+                "cmake/PythonPackage.cmake", "python/backend/odeon_build/__init__.py",
+                "python/src/odeon/__init__.py", "src/base/CMakeLists.txt"} <= names
+        assert not [name for name in names if name.startswith("build/")]
+        archive.extractall(tmp_path)
+    (tree,) = (each for each in tmp_path.iterdir() if each.is_dir())
+    run("cmake", "--preset", "python", "-S", tree, "-B", tmp_path / "build", cwd=tree)
+
+
+def test_a_build_folder_of_another_tree_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/CMakeLists.txt").write_text("# another project", "utf-8")
+    cache = tmp_path / "CMakeCache.txt"
+    cache.write_text(f"CMAKE_HOME_DIRECTORY:INTERNAL={tmp_path}/tree\n", "utf-8")
+    done = hook("odeon_build.build_wheel('/nonexistent')", ODEON_BUILD_DIR=str(tmp_path))
+    assert done.returncode != 0
+    assert done.stderr.startswith(f"odeon: the build folder {tmp_path} belongs to {tmp_path}/tree")
+    assert list(tmp_path.glob("*.ninja")) == []
 
 
 @pytest.mark.parametrize(("tools", "sentence"), [

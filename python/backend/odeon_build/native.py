@@ -81,11 +81,17 @@ def _compiler() -> str | None:
 
 
 def _is_configured(folder: Path) -> bool:
-    """Whether the folder is a build of this very tree; one that was moved is not."""
+    """Whether the folder is a build of this very tree; one that was moved is not any more."""
     cache = folder / "CMakeCache.txt"
-    if not cache.exists() or not (folder / "pythons.txt").exists():
+    if not cache.exists():
         return False
-    return f"CMAKE_HOME_DIRECTORY:INTERNAL={ROOT}\n" in cache.read_text("utf-8", "replace")
+    found = re.search(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$", cache.read_text("utf-8", "replace"),
+                      re.M)
+    home = Path(found[1]) if found else ROOT
+    if home != ROOT and (home / "CMakeLists.txt").exists():
+        raise BuildError(f"the build folder {folder} belongs to {home}; choose another with "
+                         "--config-setting build-dir=PATH or the variable ODEON_BUILD_DIR")
+    return home == ROOT and (folder / "pythons.txt").exists()
 
 
 def _tags(folder: Path) -> list[str]:
