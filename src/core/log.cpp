@@ -1,4 +1,5 @@
 #include <odeon/core/log.hpp>
+#include <odeon/core/log_sink.hpp>
 
 #include <fmt/args.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -6,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 
 namespace odeon {
 
@@ -14,6 +16,16 @@ namespace detail {
 namespace {
 
 std::atomic<log_level> level_now{log_level::info};
+
+struct chosen_sink {
+  std::mutex mutex;
+  std::shared_ptr<const log_sink> sink;
+};
+/// Leaked on purpose, as the sink below is.
+chosen_sink& chosen() {
+  static auto* instance = new chosen_sink;
+  return *instance;
+}
 
 spdlog::logger& sink() {
   // Leaked on purpose: actors of static systems log until the very end.
@@ -63,6 +75,15 @@ void log_write(log_level level, const std::string& name, std::string_view format
     text = std::string(format) + " [wrong format: " + e.what() + "]";
   }
   try {
+    std::shared_ptr<const log_sink> own;
+    {
+      const std::lock_guard guard(chosen().mutex);
+      own = chosen().sink;
+    }
+    if (own) {
+      (*own)(level, name, text);
+      return;
+    }
     sink().log(to_spdlog(level), "{} {}", name, text);
   } catch (...) {
     // A log that cannot be written is no reason to fail.
@@ -73,6 +94,12 @@ void log_write(log_level level, const std::string& name, std::string_view format
 
 void set_log_level(log_level level) noexcept {
   detail::level_now.store(level, std::memory_order_relaxed);
+}
+
+void set_log_sink(log_sink sink) {
+  auto next = sink ? std::make_shared<const log_sink>(std::move(sink)) : nullptr;
+  const std::lock_guard guard(detail::chosen().mutex);
+  detail::chosen().sink.swap(next);
 }
 
 }  // namespace odeon

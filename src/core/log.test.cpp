@@ -2,6 +2,7 @@
 
 #include "common.test.hpp"
 #include <odeon/core/log.hpp>
+#include <odeon/core/log_sink.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -109,4 +110,23 @@ TEST_CASE("an actor's log names its path, and failures are warned of") {
   CHECK(contains(text, "/user/speaker spoken"));
   CHECK(contains(text, "/user/speaker failed in handler of"));
   CHECK(contains(text, "too loud"));
+}
+
+TEST_CASE("a program's own log gets the lines in place of stderr, until it gives them back") {
+  at_level l(log_level::info);
+  std::vector<std::string> lines;
+  set_log_sink([&](log_level level, std::string_view name, std::string_view text) {
+    lines.push_back(std::to_string(static_cast<int>(level)) + " " + std::string(name) + ": " +
+                    std::string(text));
+  });
+  const auto elsewhere = written_by([] {
+    logger("/user/a").warn("{} left", 3);
+    logger("/user/a").debug("not at this level");
+  });
+  set_log_sink({});
+  CHECK(elsewhere.empty());
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0] == "3 /user/a: 3 left");
+  CHECK(contains(written_by([] { logger("/user/a").warn("back"); }), "/user/a back"));
+  CHECK(lines.size() == 1);
 }
