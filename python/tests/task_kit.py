@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from odeon import task
 from odeon.errors import InvalidArgument
 
 
@@ -48,3 +49,26 @@ class Simulated:
             if handle.call is not None:
                 handle.call()
         self.now = until
+
+
+def play(
+    work: Any,
+    on_message: Callable[[Any], object] = lambda m: None,
+    on_unhandled: Callable[[Any], object] | None = None,
+) -> Any:
+    """As ``task.run``, in simulated time: what happens when is the same on every machine."""
+    host = Simulated()
+    tasks = task.Scheduler(host, on_unhandled=on_unhandled)
+    f = tasks.start(task.consume(work, on_message))
+    host.advance(1_000_000)
+    assert f.status == "finished", "it hangs"
+    if isinstance(f.result, task.Failure):
+        raise f.result.error
+    assert f.result is not None
+    return f.result.value
+
+
+def collect(work: Any) -> tuple[Any, list[Any]]:
+    """The value of ``work`` and its messages."""
+    messages: list[Any] = []
+    return play(work, messages.append), messages

@@ -6,15 +6,11 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from task_kit import collect, play
 
 from odeon import task
 
 Gen = Generator[Any, Any, Any]
-
-
-def collect(work: Any) -> tuple[Any, list[Any]]:
-    messages: list[Any] = []
-    return task.run(work, messages.append), messages
 
 
 def ticks(ms: float, *values: Any) -> Gen:
@@ -50,7 +46,7 @@ def test_messages_sent_while_cleaning_up_are_passed_on() -> None:
 
     seen: list[Any] = []
     with pytest.raises(ValueError):
-        task.run(work(), seen.append)
+        play(work(), seen.append)
     assert seen == ["one", "two"]
 
 
@@ -87,7 +83,7 @@ def test_a_failure_in_a_batch_aborts_the_rest() -> None:
 
     seen: list[Any] = []
     with pytest.raises(ValueError, match="no"):
-        task.run(task.batch([long(), failing()]), seen.append)
+        play(task.batch([long(), failing()]), seen.append)
     assert (log, seen) == (["aborted"], ["said"])
 
 
@@ -161,9 +157,9 @@ def test_loop_passes_a_dict_as_keywords_where_the_function_takes_them() -> None:
         return
         yield
 
-    task.run(task.loop(task.send({"type": "a", "n": 2}), by_name))
-    task.run(task.loop(task.send({"type": "a", "n": 2}), whole))
-    task.run(task.loop(task.send("text"), whole))
+    play(task.loop(task.send({"type": "a", "n": 2}), by_name))
+    play(task.loop(task.send({"type": "a", "n": 2}), whole))
+    play(task.loop(task.send("text"), whole))
     assert seen == [("a", 2), {"type": "a", "n": 2}, "text"]
 
 
@@ -175,7 +171,7 @@ def test_a_type_error_inside_the_function_of_a_loop_is_raised_and_not_tried_agai
         return 1 + "2"  # type: ignore[operator]
 
     with pytest.raises(TypeError, match="unsupported operand"):
-        task.run(task.loop(task.send({"a": 1}), broken))
+        play(task.loop(task.send({"a": 1}), broken))
     assert calls == [{"a": 1}]
 
 
@@ -196,7 +192,7 @@ def test_a_failure_in_a_loop_aborts_what_runs() -> None:
         yield "fail"
 
     with pytest.raises(ValueError, match="fail"):
-        task.run(task.loop(init(), step))
+        play(task.loop(init(), step))
     assert log == ["aborted"]
 
 
@@ -220,7 +216,7 @@ def test_a_long_loop_keeps_nothing_of_what_has_ended() -> None:
             yield n - 1
         del held
 
-    task.run(task.loop(step(2000), step))
+    play(task.loop(step(2000), step))
     assert most < 10
 
 
@@ -250,7 +246,7 @@ def test_an_error_of_the_taker_is_raised_where_the_message_was_sent() -> None:
             raise ValueError("no")
         taken.append(m)
 
-    task.run(work(), take)
+    play(work(), take)
     assert taken == ["told no"]
 
 
@@ -300,7 +296,7 @@ def test_a_joiner_that_stops_listening_ends_what_it_joined() -> None:
                 return item
             value = yield item
 
-    assert task.run(first()) == 1
+    assert play(first()) == 1
     assert child.status == "finished"
     assert "closed" in str(child.result.error)  # type: ignore[union-attr]
 

@@ -7,17 +7,12 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+from task_kit import collect, play
 
 from odeon import task
 from odeon.errors import InvalidArgument, WrongType
 
 Gen = Generator[Any, Any, Any]
-
-
-def collect(work: Any) -> tuple[Any, list[Any]]:
-    """The value of ``work`` and its messages."""
-    messages: list[Any] = []
-    return task.run(work, messages.append), messages
 
 
 # -- forks -------------------------------------------------------------------------------------
@@ -54,7 +49,7 @@ def test_yield_from_a_fork_starts_it_and_gives_its_handle() -> None:
         assert list(f) == []  # iterable, and no second start
         return (yield from task.join(f))
 
-    assert task.run(program()) == 1
+    assert play(program()) == 1
     assert log == ["forked", "work"]
 
 
@@ -82,7 +77,7 @@ def test_a_fork_runs_up_to_its_first_suspension_before_the_next_one() -> None:
             forks.append((yield from task.fork(work(name))))
         yield from task.group(forks)
 
-    task.run(program())
+    play(program())
     assert log == ["a1", "a2", "b1", "b2", "a3", "b3"]
 
 
@@ -100,7 +95,7 @@ def test_a_detached_fork_outlives_its_parent_and_its_failure_harms_nobody() -> N
         log.append("parent ends")
         return 3
 
-    assert task.run(program(), on_unhandled=unhandled.append) == 3
+    assert play(program(), on_unhandled=unhandled.append) == 3
     assert log == ["parent ends", "child"]
     assert [(str(e.error), e.task) for e in unhandled] == [("alone", "kid")]
 
@@ -133,7 +128,7 @@ def test_spawn_starts_when_it_is_run_and_gives_no_handle() -> None:
         yield from task.wait(None)
         assert log == ["child"]
 
-    task.run(program())
+    play(program())
 
 
 # -- join and group ----------------------------------------------------------------------------
@@ -190,7 +185,7 @@ def test_join_raises_the_error_with_the_place_where_it_was_raised() -> None:
                 assert not any(n.startswith("_turns") for n in names)
         return "caught"
 
-    assert task.run(program()) == "caught"
+    assert play(program()) == "caught"
 
 
 def test_two_tasks_may_join_the_same_fork() -> None:
@@ -223,7 +218,7 @@ def test_a_joined_task_runs_inside_the_turn_of_the_joiner() -> None:
         yield from task.join(second)
         log.append("joined")
 
-    task.run(program())
+    play(program())
     assert log == ["second", "joined", "first"]
 
 
@@ -238,7 +233,7 @@ def test_group_waits_for_all_and_gives_nothing() -> None:
         return [f.status for f in forks]
 
     assert collect(program()) == (["finished", "finished"], [1, 6])
-    task.run(task.group([]))
+    play(task.group([]))
 
 
 def test_the_first_failure_of_a_group_aborts_the_others_and_is_raised() -> None:
@@ -291,7 +286,7 @@ def test_a_group_with_a_failed_member_starts_none_of_the_others() -> None:
         yield from task.group([(yield from task.fork(work())), failed, task.fork(work())])
 
     with pytest.raises(ValueError, match="early"):
-        task.run(program())
+        play(program())
     assert log == []
 
 
@@ -311,7 +306,7 @@ def aborted(work: Gen, verb: Callable[[Any], Gen]) -> tuple[Any, list[str]]:
         yield from task.sleep(3)
         return f.result
 
-    return task.run(program()), log
+    return play(program()), log
 
 
 def test_abort_throws_into_the_task_which_may_go_on_and_clean_up() -> None:
@@ -348,7 +343,7 @@ def test_what_an_aborted_task_raises_is_its_outcome_and_nobody_elses() -> None:
         yield from f.abort(ValueError("again"))  # harmless
         return f.status
 
-    assert task.run(program(), on_unhandled=unhandled.append) == "finished"
+    assert play(program(), on_unhandled=unhandled.append) == "finished"
     assert unhandled == []
 
 
@@ -361,7 +356,7 @@ def test_an_abort_does_nothing_until_it_is_run() -> None:
         yield from stop
         assert f.status == "finished"
 
-    task.run(program())
+    play(program())
 
 
 def test_abort_before_the_first_turn_runs_nothing_of_the_task() -> None:
@@ -380,7 +375,7 @@ def test_abort_before_the_first_turn_runs_nothing_of_the_task() -> None:
         yield from task.wait(None)
         return [repr(f.result.error) for f in (idle, queued)]
 
-    assert task.run(program()) == ["ValueError('never')"] * 2
+    assert play(program()) == ["ValueError('never')"] * 2
     assert log == []
 
 
@@ -413,7 +408,7 @@ def test_a_task_that_aborts_itself_has_it_thrown_at_its_next_suspension() -> Non
         except ValueError:
             log.append("thrown")
 
-    task.run(program())
+    play(program())
     assert log == ["still here", "thrown"]
 
 
@@ -481,7 +476,7 @@ def test_suspend_waits_for_resume_which_is_a_plain_call() -> None:
         log.append("resumed")
         yield from task.join(f)
 
-    task.run(program())
+    play(program())
     assert log == ["suspends", "resumed", "goes on"]
 
 
@@ -501,7 +496,7 @@ def test_every_resume_is_worth_a_turn_so_that_suspend_may_return_early() -> None
         yield from task.wait(None)
         return list(turns), f
 
-    so_far, f = task.run(program())
+    so_far, f = play(program())
     assert so_far == [0, 1]
     task.resume(f)
     assert turns == [0, 1, 2] and f.status == "finished"
@@ -515,7 +510,7 @@ def test_a_resume_before_the_suspend_is_not_lost() -> None:
         yield from task.suspend()
         return "went on"
 
-    assert task.run(program()) == "went on"
+    assert play(program()) == "went on"
 
 
 def test_a_spurious_turn_ends_neither_sleep_nor_wait_nor_join() -> None:
@@ -568,7 +563,7 @@ def test_sleep_counts_milliseconds_or_seconds_when_told() -> None:
 
     asyncio.run(main())
     with pytest.raises(InvalidArgument, match="not a number"):
-        task.run(task.sleep(float("nan")))
+        play(task.sleep(float("nan")))
 
 
 def test_an_abort_cancels_the_timer_of_a_sleep() -> None:
@@ -625,7 +620,7 @@ def test_a_plain_value_in_a_joined_task_waits_for_those_outside_as_well() -> Non
         yield from task.fork(outside())
         yield from task.join(task.fork(inner()))
 
-    task.run(program())
+    play(program())
     assert log == ["outside", "inner"]
 
 
@@ -655,32 +650,32 @@ def test_all_gives_values_in_the_order_of_the_tasks_and_passes_on_messages() -> 
     value, messages = collect(task.all_([later(6, "a"), later(1, "b"), task.fork(later(3, "c"))]))
     assert value == ["a", "b", "c"]
     assert messages == [("at", 1), ("at", 3), ("at", 6)]
-    assert task.run(task.all_([])) == []
-    assert task.run(task.all_(later(0, i) for i in range(3))) == [0, 1, 2]
+    assert play(task.all_([])) == []
+    assert play(task.all_(later(0, i) for i in range(3))) == [0, 1, 2]
 
 
 def test_the_first_failure_of_all_aborts_the_rest() -> None:
     forks = [task.fork(w) for w in (later(900, "a"), later(2, ValueError("x")), later(1, "c"))]
     with pytest.raises(ValueError, match="x"):
-        task.run(task.all_(forks))
+        play(task.all_(forks))
     assert [type(f.result) for f in forks] == [task.Failure, task.Failure, task.Success]
 
 
 def test_the_first_of_a_race_decides_and_the_others_are_aborted() -> None:
     slow = task.fork(later(900, "slow"))
-    assert task.run(task.race([slow, later(1, "quick")])) == "quick"
+    assert play(task.race([slow, later(1, "quick")])) == "quick"
     assert slow.status == "finished"
     assert isinstance(slow.result.error, asyncio.CancelledError)  # type: ignore[union-attr]
     with pytest.raises(ValueError, match="quick"):
-        task.run(task.race([later(900, "slow"), later(1, ValueError("quick"))]))
+        play(task.race([later(900, "slow"), later(1, ValueError("quick"))]))
     with pytest.raises(InvalidArgument, match="no tasks"):
-        task.run(task.race([]))
+        play(task.race([]))
 
 
 def test_then_maps_the_value_or_the_error_and_runs_a_task_they_give() -> None:
-    assert task.run(task.then_(later(0, 2), lambda v: v * 10, repr)) == 20
-    assert task.run(task.then_(later(0, ValueError("e")), repr, lambda e: f"no: {e}")) == "no: e"
-    assert task.run(task.then_(later(0, 2), lambda v: later(0, v + 1), repr)) == 3
+    assert play(task.then_(later(0, 2), lambda v: v * 10, repr)) == 20
+    assert play(task.then_(later(0, ValueError("e")), repr, lambda e: f"no: {e}")) == "no: e"
+    assert play(task.then_(later(0, 2), lambda v: later(0, v + 1), repr)) == 3
 
 
 def test_an_error_of_then_s_resolve_is_not_given_to_its_reject() -> None:
@@ -688,7 +683,7 @@ def test_an_error_of_then_s_resolve_is_not_given_to_its_reject() -> None:
         raise KeyError("in resolve")
 
     with pytest.raises(KeyError, match="in resolve"):
-        task.run(task.then_(later(0, 2), resolve, lambda e: "swallowed"))
+        play(task.then_(later(0, 2), resolve, lambda e: "swallowed"))
 
 
 def test_then_lets_an_exit_pass() -> None:
@@ -733,4 +728,4 @@ def test_verbs_refuse_what_is_no_handle_and_abort_what_is_no_error() -> None:
         task.abort(task.fork(task.none_()), "text"),  # type: ignore[arg-type]
     ):
         with pytest.raises(WrongType):
-            task.run(verb)
+            play(verb)
