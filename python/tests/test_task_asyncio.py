@@ -248,7 +248,7 @@ async def test_tasks_that_are_always_ready_leave_timers_their_turn() -> None:
 
     turns = await task.fork(task.all_([joins(), busy(), joins()]))
     assert fired.when() <= loop.time()
-    assert all(n > 100 for n in turns)
+    assert all(n > 0 for n in turns)
 
 
 @under_asyncio
@@ -359,7 +359,7 @@ def test_main_without_a_loop_sleeps_and_waits_on_the_calling_thread() -> None:
         return "coroutine"
 
     def program() -> Gen:
-        yield from task.fork(sleeper(log, 4))
+        yield from task.fork(sleeper(log, 60))
         log.append((yield from task.wait(coroutine())))
 
     task.main(program())
