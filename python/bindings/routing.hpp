@@ -34,7 +34,8 @@ inline constexpr std::uint64_t zero_key = 0x9e3779b97f4a7c15;
 [[nodiscard]] bool read_routing_key(PyObject* key, std::uint64_t& out);
 
 /// Adds what `odeon.routing` calls: router_group, router_routees, router_stats, router_resize,
-/// router_add, router_remove, troupe_status, troupe_set. In routing_control.cpp.
+/// router_add, router_remove, troupe_status, troupe_set; and system_of for `odeon.patterns`. In
+/// routing_control.cpp.
 [[nodiscard]] bool add_routing_functions(PyObject* module) noexcept;
 
 /// From now on `find_routing_key` asks `function` (borrowed; may be null or None) for that router.

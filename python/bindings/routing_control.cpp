@@ -4,8 +4,10 @@
 #include "ask.hpp"
 #include "ref.hpp"
 #include "routing.hpp"
+#include "system.hpp"
 #include <odeon/core/actor_system.hpp>
 #include <odeon/core/detail/routing.hpp>
+#include <odeon/pattern/pipe_to.hpp>
 #include <odeon/pattern/router_control.hpp>
 #include <odeon/pattern/router_group.hpp>
 #include <odeon/pattern/troupe.hpp>
@@ -202,6 +204,15 @@ PyObject* troupe_set(PyObject* module, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
+/// The `ActorSystem` of a reference; None: it has none in this interpreter.
+PyObject* system_of_ref(PyObject* module, PyObject* const* args, Py_ssize_t n) {
+  return with_ref(module, args, n, 1, [](interp& in, const any_ref& ref) -> PyObject* {
+    if (!detail::runtime_of(ref.get()->system()))
+      return raise(in, error(errc::system_stopped, "the actor system has ended"));
+    return system_object_of(in, detail::system_of(ref));
+  });
+}
+
 template <class F>
 PyCFunction fn(F* f) noexcept {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
@@ -215,6 +226,7 @@ PyMethodDef functions[] = {{"router_group", fn(&router_group), METH_FASTCALL, nu
                            {"router_remove", fn(&router_remove), METH_FASTCALL, nullptr},
                            {"troupe_status", fn(&troupe_status_of), METH_FASTCALL, nullptr},
                            {"troupe_set", fn(&troupe_set), METH_FASTCALL, nullptr},
+                           {"system_of", fn(&system_of_ref), METH_FASTCALL, nullptr},
                            {}};
 
 }  // namespace

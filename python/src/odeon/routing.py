@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from odeon import _native
 from odeon.errors import InvalidArgument, NoSuchActor
@@ -307,7 +307,7 @@ class RouterControl:
 
     def routees(self) -> list[ActorRef[Any]]:
         """Those that messages go to now. O(n)."""
-        return list(_native.router_routees(self._ref))
+        return _native.router_routees(self._ref)
 
     def __len__(self) -> int:
         return len(_native.router_routees(self._ref))
@@ -323,17 +323,17 @@ class RouterControl:
         reached. New routees get messages from then on. Routees in surplus, the youngest, get none
         from then on, finish what they have, and stop: nothing is lost. `InvalidArgument` for 0, more
         than 10,000, a group, a troupe."""
-        return cast("Awaitable[int]", _native.router_resize(self._ref, n))
+        return _native.router_resize(self._ref, n)
 
     def add(self, member: ActorRef[Any]) -> Awaitable[int]:
         """A further member of a group; one that is there already is not added twice. Awaited, how
         many there are. `InvalidArgument` for a pool, and for a router that would lead to itself."""
-        return cast("Awaitable[int]", _native.router_add(self._ref, member))
+        return _native.router_add(self._ref, member)
 
     def remove(self, member: ActorRef[Any]) -> Awaitable[int]:
         """Takes a member out; it is not stopped, and handles what it has. Awaited, how many are
         left."""
-        return cast("Awaitable[int]", _native.router_remove(self._ref, member))
+        return _native.router_remove(self._ref, member)
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +376,7 @@ class TroupeControl:
     def set(self, settings: TroupeOptions) -> Awaitable[None]:
         """From now on. Workers above `max` end after the job they have; below `idle` further ones
         start at once. Awaited, it ends when that was ordered."""
-        return cast("Awaitable[None]", _native.troupe_set(self._ref, settings))
+        return _native.troupe_set(self._ref, settings)
 
 
 def router_group(system: ActorSystem, strategy: Router, members: Iterable[ActorRef[Any] | str], *,
@@ -396,4 +396,4 @@ def router_group(system: ActorSystem, strategy: Router, members: Iterable[ActorR
         if ref is None:
             raise NoSuchActor(f"there is no actor {member}")
         refs.append(ref)
-    return cast("ActorRef[Any]", _native.router_group(strategy, refs, name))
+    return _native.router_group(strategy, refs, name)
