@@ -369,13 +369,18 @@ void channel::woken() noexcept {
   drain();
 }
 
-bool channel::wait(int milliseconds, int spin) noexcept {
-  for (; spin > 0; --spin) {
+bool channel::spin(int rounds) const noexcept {
+  for (; rounds > 0; --rounds) {
     if (in_.shared->tail.load(std::memory_order_relaxed) != in_.mine) return true;  // a hint
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
   }
+  return false;
+}
+
+bool channel::wait(int milliseconds, int rounds) noexcept {
+  if (spin(rounds)) return true;
   if (!about_to_wait()) return true;
   pollfd one{socket_.get(), POLLIN, 0};
   const int ready = ::poll(&one, 1, milliseconds);

@@ -159,9 +159,12 @@ class channel {
   /// After waking: takes wake-ups off the socket, so that it is not readable for their sake.
   void woken() noexcept;
 
+  /// Looks for something to arrive, `rounds` times, each some 10 to 40 ns.
+  [[nodiscard]] bool spin(int rounds) const noexcept;
+
   /// Sleeps until something arrives, room is made, the peer ends, or `milliseconds` have passed
-  /// (negative: no limit). Spins for `spin` rounds before. False when the time is over.
-  [[nodiscard]] bool wait(int milliseconds, int spin = 0) noexcept;
+  /// (negative: no limit). Spins for `rounds` before. False when the time is over.
+  [[nodiscard]] bool wait(int milliseconds, int rounds = 0) noexcept;
 
   /// Readable when the peer wakes this side or ends. For poll, epoll, asyncio.
   [[nodiscard]] int socket() const noexcept { return socket_.get(); }

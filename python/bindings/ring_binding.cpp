@@ -370,6 +370,16 @@ PyObject* channel_wait(PyObject* o, PyObject* args) {
   return PyBool_FromLong(woken ? 1 : 0);
 }
 
+// spin(rounds) -> whether something is there; looks without the interpreter, and does not sleep
+PyObject* channel_spin(PyObject* o, PyObject* rounds) {
+  const long n = PyLong_AsLong(rounds);
+  if (n == -1 && PyErr_Occurred() != nullptr) return nullptr;
+  bool found = false;
+  Py_BEGIN_ALLOW_THREADS found = channel_of(o)->held->spin(static_cast<int>(n));
+  Py_END_ALLOW_THREADS
+  return PyBool_FromLong(found ? 1 : 0);
+}
+
 PyObject* channel_about_to_wait(PyObject* o, PyObject*) {
   return PyBool_FromLong(channel_of(o)->held->about_to_wait() ? 1 : 0);
 }
@@ -407,6 +417,7 @@ PyMethodDef channel_methods[] = {
     {"receive_encoded", channel_receive_encoded, METH_NOARGS,
      "-> None or (kind, actor, request, manifest, version, payload, buffers)"},
     {"wait", channel_wait, METH_VARARGS, "wait(seconds=None, spin=0) -> False at the time's end"},
+    {"spin", channel_spin, METH_O, "spin(rounds) -> True as soon as something has arrived"},
     {"about_to_wait", channel_about_to_wait, METH_NOARGS,
      "True: the descriptor becomes readable when something arrives. False: something is there."},
     {"woken", channel_woken, METH_NOARGS, "After the descriptor became readable."},
