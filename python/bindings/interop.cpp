@@ -1,5 +1,6 @@
 #include "interop.hpp"
 
+#include "durable.hpp"
 #include "failure.hpp"
 #include "message.hpp"
 #include "ref.hpp"
@@ -37,6 +38,7 @@ PyObject* message_to_python(interp& in, py_actor&, detail::envelope& e, bool& wa
     }
     if (is(std::type_identity<receive_timeout>()))
       return PyObject_CallMethod(in.support, "receive_timeout", nullptr);
+    if (PyObject* made = durable_to_python(in, e); made || PyErr_Occurred()) return made;
     wanted = !e.type->signal;
     return nullptr;
   });

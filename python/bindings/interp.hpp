@@ -51,6 +51,10 @@ struct interp {
   PyTypeObject* system_type = nullptr;
   PyTypeObject* driver_type = nullptr;
   PyTypeObject* waiter_type = nullptr;
+  PyTypeObject* journal_type = nullptr;
+  PyTypeObject* delivery_type = nullptr;
+  PyTypeObject* permit_type = nullptr;
+  PyTypeObject* watch_type = nullptr;
 
   PyObject* errors = nullptr;           // the module odeon.errors
   PyObject* support = nullptr;          // the module odeon._support: cold paths in Python

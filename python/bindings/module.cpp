@@ -6,8 +6,10 @@
 #include "ask.hpp"
 #include "context.hpp"
 #include "driver.hpp"
+#include "durable.hpp"
 #include "host.hpp"
 #include "interp.hpp"
+#include "journal.hpp"
 #include "ref.hpp"
 #include "routing.hpp"
 #include "system.hpp"
@@ -61,7 +63,8 @@ int execute(PyObject* module) {
   return add_host_type(module, *in) && add_driver_types(module, *in) &&
                  add_ask_type(module, *in) && add_ref_type(module, *in) &&
                  add_context_types(module, *in) && add_system_type(module, *in) &&
-                 add_routing_functions(module)
+                 add_routing_functions(module) && add_journal_types(module, *in) &&
+                 add_durable_types(module, *in)
              ? 0
              : -1;
 }
