@@ -315,6 +315,9 @@ std::unique_ptr<py_class> describe(interp& in, PyObject* cls) {
   if (hooks & bit(detail::hook::post_stop)) hooks |= bit(detail::hook::pre_restart);
   if (hooks & bit(detail::hook::pre_start)) hooks |= bit(detail::hook::post_restart);
   if (!read_method(item(4), out->on_unhandled)) return nullptr;
+  // Of classes that stand for actors elsewhere.
+  if (out->outgoing = PyObject_GetAttrString(cls, "__odeon_outgoing__"); !out->outgoing)
+    PyErr_Clear();
   out->is_async = PyObject_IsTrue(item(5)) == 1;
   out->cls = Py_NewRef(cls);
   out->rest.invoke = &invoke;
@@ -370,8 +373,43 @@ py_actor::~py_actor() {
   if (instance_) py_handle::give_up(in, instance_);
 }
 
+py_class& py_class::elsewhere() {
+  if (!elsewhere_) {
+    auto made = std::make_unique<py_class>();
+    made->name = name;
+    made->rest = rest;
+    made->core = core;
+    made->core.name = made->name;
+    made->core.handlers = {.places = made->places, .mask = 0, .rest = &made->rest};
+    made->core.hooks |= 1U << static_cast<unsigned>(detail::hook::pre_start);  // makes the instance
+    made->is_async = is_async;
+    elsewhere_ = std::move(made);
+  }
+  return *elsewhere_;
+}
+
+/// The class and the arguments, in the interpreter that the actor runs in; anew for each instance.
+static actor_props& found_here(actor_props& from) {
+  interp& in = from.home;
+  owned module(PyImport_ImportModule("odeon._interop"));
+  owned cls(module ? PyObject_CallMethod(module.get(), "find_factory", "s",
+                                         from.recipe->path.c_str())
+                   : nullptr);
+  py_class* known = cls ? class_for(in, cls.get()) : nullptr;
+  owned both(known ? decode_object(in, *from.recipe->args) : nullptr);
+  if (!both) throw python_error(in);
+  PyObject* kwargs = PyTuple_GET_ITEM(both.get(), 1);
+  if (!from.found)
+    from.found =
+        std::make_shared<actor_props>(in, *known, from.at, py_handle(), py_handle());
+  from.found->args = py_handle(in, Py_NewRef(PyTuple_GET_ITEM(both.get(), 0)));
+  from.found->kwargs = py_handle(in, kwargs == Py_None ? nullptr : Py_NewRef(kwargs));
+  return *from.found;
+}
+
 void py_actor::make_instance() {
   if (instance_) return;
+  if (!props_->cls.cls) props_ = &found_here(*props_);
   PyObject* made = PyObject_Call(props_->cls.cls, props_->args.get(), props_->kwargs.get());
   if (!made) {
     python_error e(home());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "encoded.hpp"
 #include "host.hpp"
 #include "interp.hpp"
 #include <odeon/core/actor.hpp>
@@ -36,11 +37,26 @@ struct py_class {
   method hooks[4];               // as detail::hook
   method on_unhandled;
   bool is_async = false;  // some function of it is a coroutine function
+  PyObject* outgoing = nullptr;  // makes of a message what is sent, at the sender's call; null: none
   std::weak_ptr<actor_props> plain;  // of the actors made without arguments last
+
+  /// What stands for the class in cells that live in another interpreter, until it is known there.
+  /// Without objects; made once. Attached; throws `std::bad_alloc`.
+  [[nodiscard]] py_class& elsewhere();
+
+ private:
+  std::unique_ptr<py_class> elsewhere_;
 };
 
 /// That class's description; null with an exception set.
 [[nodiscard]] py_class* class_for(interp& in, PyObject* cls) noexcept;
+
+/// What an actor of a dispatcher with several hosts is made of. Immutable.
+struct remote_recipe {
+  std::string path;      // "module:qualname"; "": the class and the arguments are at hand
+  encoded_payload args;  // (args, kwargs or None)
+  std::shared_ptr<void> place;
+};
 
 /// What an actor is made of, kept for restarts and shared by the actors of a pool, and by those of a
 /// class that are made without arguments.
@@ -58,6 +74,8 @@ struct actor_props : std::enable_shared_from_this<actor_props> {
   std::shared_ptr<host> at;
   py_handle args;    // a tuple
   py_handle kwargs;  // a dict, or null
+  std::shared_ptr<const remote_recipe> recipe;  // null: spawned where it runs
+  std::shared_ptr<actor_props> found;           // of a recipe, by the host's own thread
 
  private:
   friend class props_ref;
@@ -141,6 +159,11 @@ static_assert(sizeof(py_actor) == 56);
 /// The actor of a cell, or null when it is none of Python's, or has ended. On its turn.
 [[nodiscard]] py_actor* actor_in(detail::cell& c) noexcept;
 [[nodiscard]] bool is_python(const detail::cell& c) noexcept;
+/// What is known of the class of a cell of Python.
+[[nodiscard]] inline const py_class& class_of(const detail::cell& c) noexcept {
+  static_assert(offsetof(py_class, core) == 0);
+  return reinterpret_cast<const py_class&>(c.get_class());
+}
 
 /// Answers the message in hand. False: nobody waits. Takes the reference.
 bool answer(interp& in, reply_slot& slot, PyObject* stolen);

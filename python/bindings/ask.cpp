@@ -404,9 +404,25 @@ awaitable make_awaitable(interp& in, runtime& rt) {
   return {ask, std::move(done)};
 }
 
+namespace {
+
+/// One thread runs all of a simulation: its kit goes on until this has ended.
+PyObject* run_simulation(ask_object& a) {
+  owned kits(PyImport_ImportModule("odeon.testing.virtual"));
+  owned id(PyLong_FromVoidPtr(a.rt));
+  if (!kits || !id) return nullptr;
+  owned done(PyObject_CallMethod(kits.get(), "run_until_done", "OO", id.get(), object_of(a)));
+  if (!done) return nullptr;
+  look(a);
+  return outcome(a);
+}
+
+}  // namespace
+
 PyObject* block_on(ask_object& a) {
   look(a);
   if (a.now != ask_object::state::pending || a.registered) return outcome(a);
+  if (a.rt->is_simulated()) return run_simulation(a);
   blocked_thread self(*a.rt);
   if (a.core->add_waiter(self, nullptr)) {
     bool interrupted = false;

@@ -3,6 +3,7 @@
 #include "ask.hpp"
 #include "execution.hpp"
 #include "failure.hpp"
+#include "interop.hpp"
 #include "message.hpp"
 #include "ref.hpp"
 #include "spawn.hpp"
@@ -362,10 +363,11 @@ PyObject* reply_to_call(PyObject* o, PyObject* args, PyObject* kwargs) {
   if (kwargs || !PyArg_ParseTuple(args, "O", &value)) return nullptr;
   detail::ask_state_base* s = std::exchange(as_reply_to(o).ask, nullptr);
   if (!s) Py_RETURN_FALSE;
-  const bool taken =
-      detail::fulfil<py_value>(*s, py_handle(interp_of(o), Py_NewRef(value)));
-  s->drop_ref();
-  return PyBool_FromLong(taken);
+  return guarded(interp_of(o), [&] {
+    const bool taken = give_reply(interp_of(o), *s, value);
+    s->drop_ref();
+    return PyBool_FromLong(taken);
+  });
 }
 PyObject* reply_to_fail(PyObject* o, PyObject* exc) {
   const entry in_layer;
@@ -375,6 +377,13 @@ PyObject* reply_to_fail(PyObject* o, PyObject* exc) {
   }
   detail::ask_state_base* s = std::exchange(as_reply_to(o).ask, nullptr);
   if (!s) Py_RETURN_FALSE;
+  if (!asked_here(*s)) {
+    return guarded(interp_of(o), [&] {
+      const bool taken = give_failure(interp_of(o), *s, exc, "the request was refused");
+      s->drop_ref();
+      return PyBool_FromLong(taken);
+    });
+  }
   auto held = std::make_shared<py_handle>(interp_of(o), Py_NewRef(exc));
   const bool taken = detail::fulfil<py_value>(*s, [held](interp&) -> PyObject* {
     set_exception(Py_NewRef(held->get()));

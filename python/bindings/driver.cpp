@@ -3,7 +3,8 @@
 // Cancellation. `task.cancel()` reaches a handler as asyncio defines it:
 //   while its first step runs   the waiter refuses (it is not what is being waited for), so the task
 //                               notes it and throws into the driver at its next step: `driver_throw`
-//                               then cancels the future that the handler had awaited meanwhile;
+//                               then cancels the future that the handler had awaited meanwhile; where
+//                               the handler ended in that step, the driver ends as well (`discard`);
 //   while it is suspended       the task cancels the awaited future, whose end throws as usual;
 //   while the driver is parked  the waiter ends the driver: that is what `asyncio.run` does at exit.
 // A driver whose task still counts a request to cancel when its handler has ended takes it back, so
@@ -57,19 +58,28 @@ PyObject* waiter_loop(PyObject* o, PyObject*) {
   return Py_NewRef(loop ? loop : Py_None);
 }
 
-PyObject* waiter_cancel(PyObject* o, PyObject* const*, Py_ssize_t, PyObject*) {
-  waiter& w = as_waiter(o);
-  // Entered or about to be woken: the task is to note the request for its next step.
-  if (!w.call || w.at->entered_driver() == w.of || w.of->x) Py_RETURN_FALSE;
-  interp& in = interp_at(o);
+/// The parked driver's task is woken by the loop, and ends. False: an exception is set.
+bool end_parked(waiter& w) noexcept {
+  PyObject* o = reinterpret_cast<PyObject*>(&w);
   w.cancelled = true;
   w.at->forget(*w.of);
   owned call(std::exchange(w.call, nullptr));
   owned context(std::exchange(w.context, nullptr));
   PyObject* args[] = {w.at->loop(), call.get(), o, context.get()};
-  owned r(PyObject_VectorcallMethod(in.name.call_soon, args, 3,
-                                    context ? in.kw_context : nullptr));
-  if (!r) return nullptr;
+  owned r(PyObject_VectorcallMethod(interp_at(o).name.call_soon, args, 3,
+                                    context ? interp_at(o).kw_context : nullptr));
+  return static_cast<bool>(r);
+}
+
+PyObject* waiter_cancel(PyObject* o, PyObject* const*, Py_ssize_t, PyObject*) {
+  waiter& w = as_waiter(o);
+  // Entered or about to be woken: the task is to note the request for its next step.
+  if (w.of && w.call && w.at->entered_driver() == w.of) {
+    w.of->asked = true;
+    Py_RETURN_FALSE;
+  }
+  if (!w.of || !w.call || w.of->x) Py_RETURN_FALSE;
+  if (!end_parked(w)) return nullptr;
   Py_RETURN_TRUE;
 }
 
@@ -205,7 +215,7 @@ void driver_dealloc(PyObject* o) {
     x->close();
     x->finished();
   }
-  if (d.at) d.at->forget(d);
+  if (d.at) d.at->remove(d);
   driver_clear(o);
   if (d.parked_on) {
     d.parked_on->of = nullptr;
@@ -273,6 +283,7 @@ driver* new_driver_object(host& at, execution* first) noexcept {
   }
   w->of = d;
   std::construct_at(&d->at, at.shared_from_this());
+  at.add(*d);
   d->parked_on = w;
   PyObject* args[] = {nullptr, reinterpret_cast<PyObject*>(d), at.loop()};
   d->task = PyObject_Vectorcall(in.task_class, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
@@ -311,6 +322,10 @@ void wake(driver& d) noexcept {
   owned call(std::exchange(w.call, nullptr));
   owned context(std::exchange(w.context, nullptr));
   call_in_context(*d.at, call.get(), context.get(), keep.get());
+}
+
+void discard(driver& d) noexcept {
+  if (is_parked(d) && !end_parked(*d.parked_on)) PyErr_WriteUnraisable(d.task);
 }
 
 bool add_driver_types(PyObject* module, interp& in) noexcept {

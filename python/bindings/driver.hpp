@@ -31,6 +31,7 @@ struct driver {
   execution* x;  // what it drives; null: nothing
   waiter* parked_on;
   PyObject* task;  // held; the cycle ends when the task does
+  bool asked;      // to cancel, while its task was entered: it is noted for the task's next step
 };
 
 /// A new driver with its task, which begins in the loop's next round; drives `first`, if any. Null
@@ -42,6 +43,9 @@ struct driver {
 }
 /// Runs the task's next step here and now. Not while another task is current.
 void wake(driver& d) noexcept;
+/// Ends a driver whose task has noted a cancellation that was meant for a handler which has ended.
+/// Its task is no longer the current one, and it drives nothing.
+void discard(driver& d) noexcept;
 /// Calls `call(arg)` inside `context` (which may be null), or has the loop do it when that context
 /// is entered already. Exceptions are reported, not raised.
 void call_in_context(host& at, PyObject* call, PyObject* context, PyObject* arg) noexcept;

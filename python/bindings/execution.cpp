@@ -164,6 +164,7 @@ bool run_coroutine(py_actor& a, PyObject* stolen, std::string_view what, reply_s
     }
     if (r != PYGEN_NEXT) {
       Py_DECREF(stolen);
+      if (d->asked) [[unlikely]] at.leave();  // cancelled too late: nobody is to inherit that
       if (r == PYGEN_ERROR) throw python_error(a.home());
       *value = awaited;
       return true;
@@ -184,7 +185,10 @@ bool run_coroutine(py_actor& a, PyObject* stolen, std::string_view what, reply_s
   made->trace = t->trace;
   made->message = t->current;
   made->by = d;
-  if (d) d->x = made;
+  if (d) {
+    d->asked = false;
+    d->x = made;
+  }
   at.drive(*made);
   *x = made;
   return false;

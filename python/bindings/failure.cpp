@@ -2,9 +2,9 @@
 
 #include <odeon/base/detail/exceptions.hpp>
 
+#include <map>
 #include <mutex>
 #include <set>
-#include <unordered_map>
 
 namespace odeon::python {
 
@@ -32,12 +32,12 @@ std::string path_of(PyTypeObject* cls) {
 
 const class_ids* ids_of(interp& in, PyTypeObject* cls) {
   static std::mutex mutex;
-  static std::unordered_map<PyTypeObject*, std::unique_ptr<class_ids>> known;
+  // By interpreter as well: another one may have a class at the address, later.
+  static std::map<std::pair<interp*, PyTypeObject*>, std::unique_ptr<class_ids>> known;
   {
     std::lock_guard guard(mutex);
-    if (auto found = known.find(cls); found != known.end()) return found->second.get();
+    if (auto found = known.find({&in, cls}); found != known.end()) return found->second.get();
   }
-  static_cast<void>(in);
   auto ids = std::make_unique<class_ids>();
   PyObject* mro = cls->tp_mro;
   for (Py_ssize_t i = 0; mro && i < PyTuple_GET_SIZE(mro); ++i) {
@@ -47,7 +47,7 @@ const class_ids* ids_of(interp& in, PyTypeObject* cls) {
   }
   Py_INCREF(cls);  // known by its address
   std::lock_guard guard(mutex);
-  return known.try_emplace(cls, std::move(ids)).first->second.get();
+  return known.try_emplace({&in, cls}, std::move(ids)).first->second.get();
 }
 
 std::string text_of_exception(PyObject* exc) {

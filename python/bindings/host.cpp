@@ -198,10 +198,26 @@ void host::leave() noexcept {
   owned r(
       PyObject_Vectorcall(in_.leave_task, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
   if (!r) PyErr_WriteUnraisable(d->task);
-  if (!d->x) idle_.push_back(d);
+  if (std::exchange(d->asked, false)) [[unlikely]]
+    discard(*d);
+  else if (!d->x)
+    idle_.push_back(d);
 }
 
 void host::forget(driver& d) noexcept { std::erase(idle_, &d); }
+
+void host::remove(driver& d) noexcept {
+  forget(d);
+  std::erase(drivers_, &d);
+}
+
+void host::cancel_handlers() noexcept {
+  for (driver* d : std::vector(drivers_)) {
+    if (!d->x || !d->task) continue;
+    owned r(PyObject_CallMethodNoArgs(d->task, in_.name.cancel));
+    if (!r) PyErr_WriteUnraisable(d->task);
+  }
+}
 
 bool host::new_driver(execution* first) noexcept {
   if (new_driver_object(*this, first)) return true;
@@ -229,14 +245,35 @@ void host::take_remote() noexcept {
        [](driver_node& n) -> driver_node*& { return n.next; });
 }
 
-// What was suspended is handed to its task, which takes its first step from here: no task is
-// current, and no turn is on the stack.
 void host::run_ready() noexcept {
   runnable* r = ready_first_;
   ready_first_ = next_of(*r);
   if (!ready_first_) ready_last_ = nullptr;
   ++metrics.turns;
   r->run_now();
+}
+
+// What was suspended is handed to its task, which takes its first step from here: no task is
+// current, and no turn is on the stack.
+void host::hand_over() noexcept {
+  leave();
+  std::vector<execution*> now_handed;
+  now_handed.swap(handed_);
+  for (execution* x : now_handed) {
+    if (!x->by)
+      new_driver(x);
+    else
+      wake(*x->by);
+  }
+}
+
+void host::tell_done() noexcept {
+  leave();
+  while (driver_node* d = done_first_) {
+    done_first_ = d->next;
+    if (!done_first_) done_last_ = nullptr;
+    static_cast<hosted_driver*>(d->to)->arrived(*d);
+  }
 }
 
 bool host::drain() noexcept {
@@ -257,25 +294,8 @@ bool host::drain() noexcept {
     } else if (!done_first_ && (handed_.empty() || !loop_)) {
       break;
     }
-    if (!handed_.empty() && loop_) {
-      leave();
-      std::vector<execution*> now_handed;
-      now_handed.swap(handed_);
-      for (execution* x : now_handed) {
-        if (!x->by)
-          new_driver(x);
-        else
-          wake(*x->by);
-      }
-    }
-    if (done_first_) {
-      leave();
-      while (driver_node* d = done_first_) {
-        done_first_ = d->next;
-        if (!done_first_) done_last_ = nullptr;
-        static_cast<hosted_driver*>(d->to)->arrived(*d);
-      }
-    }
+    if (!handed_.empty() && loop_) hand_over();
+    if (done_first_) tell_done();
     if ((n & 7) == 0) {
       take_remote();
       now = clock_ns();
@@ -296,13 +316,53 @@ bool host::drain() noexcept {
   return more;
 }
 
+/// Brings one of the ready to the front. The order of the others stays.
+void host::choose_ready() noexcept {
+  std::size_t n = 0;
+  for (runnable* r = ready_first_; r; r = next_of(*r)) ++n;
+  chance_ += 0x9e3779b97f4a7c15;  // SplitMix64 (Steele, Lea, Flood 2014)
+  std::uint64_t z = (chance_ ^ (chance_ >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  std::size_t pick = (z ^ (z >> 31)) % n;
+  if (pick == 0) return;
+  runnable* before = ready_first_;
+  while (--pick) before = next_of(*before);
+  runnable* chosen = next_of(*before);
+  next_of(*before) = next_of(*chosen);
+  if (ready_last_ == chosen) ready_last_ = before;
+  next_of(*chosen) = ready_first_;
+  ready_first_ = chosen;
+}
+
+bool host::drain_one() noexcept {
+  if (draining_) return false;
+  draining_ = true;
+  scheduled_ = false;
+  ++metrics.drains;
+  signalled_.exchange(0, std::memory_order_acq_rel);
+  take_remote();
+  if (ready_first_) {
+    choose_ready();
+    run_ready();
+  }
+  while (done_first_ || (!handed_.empty() && loop_)) {
+    if (!handed_.empty() && loop_) hand_over();
+    if (done_first_) tell_done();
+  }
+  leave();
+  detail::flush_asks();
+  in_.free_drops();
+  draining_ = false;
+  return ready_first_ || done_first_ || ready_remote_.load() || done_remote_.load();
+}
+
 void host::drain_in_loop() noexcept {
   if (detached_) return;
   adopt_thread();
   std::uint64_t n = 0;
   if (signalled_.load(std::memory_order_relaxed) && read(event_, &n, sizeof n) > 0) ++metrics.wakeups;
   if (idle_.empty()) new_driver(nullptr);
-  if (drain()) schedule();
+  if (chance_ ? drain_one() : drain()) schedule();
 }
 
 bool host::run_thread() noexcept {
@@ -394,6 +454,19 @@ PyObject* host_stop(PyObject* o, PyObject*) {
   Py_RETURN_NONE;
 }
 
+PyObject* host_simulate(PyObject* o, PyObject* seed) {
+  const std::uint64_t n = PyLong_AsUnsignedLongLong(seed);
+  if (PyErr_Occurred()) return nullptr;
+  host_in(o).simulate(n);
+  Py_RETURN_NONE;
+}
+
+PyObject* host_cancel_handlers(PyObject* o, PyObject*) {
+  entry in_layer;
+  host_in(o).cancel_handlers();
+  Py_RETURN_NONE;
+}
+
 PyObject* host_detach(PyObject* o, PyObject*) {
   entry in_layer;
   host_in(o).detach();
@@ -461,6 +534,9 @@ PyMethodDef host_methods[] = {
     {"drain", &host_drain_now, METH_NOARGS, "Runs what is ready; true: more is waiting."},
     {"run", &host_run, METH_NOARGS, "The life of a thread without a loop, until `stop`."},
     {"stop", &host_stop, METH_NOARGS, "Has `run` return. From any thread."},
+    {"simulate", &host_simulate, METH_O, "Its loop's clock is virtual: turns by that seed."},
+    {"cancel_handlers", &host_cancel_handlers, METH_NOARGS,
+     "Cancels every handler that is suspended here."},
     {"detach", &host_detach, METH_NOARGS, "Takes it off its loop."},
     {"use_loop", &host_use_loop, METH_O, "Goes on with an event loop, on the same thread."},
     {"metrics", &host_metrics_dict, METH_NOARGS, "What its thread has done, as numbers."},

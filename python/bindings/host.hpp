@@ -74,6 +74,10 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   bool run_thread() noexcept;
   /// Has `run_thread` return. @threadsafe
   void stop() noexcept;
+  /// For simulations, whose loop has a virtual clock: drains of that loop take one turn each, chosen
+  /// by the seed among those that are ready, and read no clock.
+  void simulate(std::uint64_t seed) noexcept { chance_ = seed | 1; }
+  [[nodiscard]] bool is_simulated() const noexcept { return chance_ != 0; }
   /// Takes the loop away: its reader, its idle drivers. What comes later waits for `drain`.
   void detach() noexcept;
 
@@ -85,6 +89,11 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   void leave() noexcept;
   void park(driver& d) noexcept { idle_.push_back(&d); }
   void forget(driver& d) noexcept;
+  /// A driver was made here, or is gone.
+  void add(driver& d) { drivers_.push_back(&d); }
+  void remove(driver& d) noexcept;
+  /// Cancels every handler that is suspended here, as its task's `cancel` does.
+  void cancel_handlers() noexcept;
 
   [[nodiscard]] interp& home() const noexcept { return in_; }
   [[nodiscard]] PyObject* loop() const noexcept { return loop_; }
@@ -96,6 +105,7 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   /// Whether a coroutine waits for a loop that this host does not have.
   [[nodiscard]] bool wants_loop() const noexcept { return wants_loop_; }
   host_metrics metrics;
+  std::shared_ptr<struct waiting_count> waiting;  // its quota of messages from elsewhere, or null
 
   /// Of the calling thread: the one that drains here, or whose loop runs here. Null: none.
   [[nodiscard]] static host* current() noexcept;
@@ -111,6 +121,10 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   void schedule() noexcept;
   void take_remote() noexcept;
   void run_ready() noexcept;
+  void hand_over() noexcept;
+  void tell_done() noexcept;
+  void choose_ready() noexcept;
+  bool drain_one() noexcept;
   bool new_driver(execution* first) noexcept;
 
   interp& in_;
@@ -123,6 +137,7 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   bool scheduled_ = false;
   bool detached_ = false;
   bool wants_loop_ = false;
+  std::uint64_t chance_ = 0;  // of a simulation; 0: this is none
   std::atomic<std::uintptr_t> thread_{0};
 
   // Of its own thread.
@@ -132,6 +147,7 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   driver_node* done_last_ = nullptr;
   driver* entered_ = nullptr;
   std::vector<driver*> idle_;
+  std::vector<driver*> drivers_;  // all
   std::vector<execution*> handed_;  // suspended in this turn: each is woken after it
 
   // Of all threads.

@@ -1,10 +1,26 @@
+// Where a message or an answer leaves the interpreter, and where one comes in.
+//
+// How an asker takes its answer is told by the type of the message it asked with, which the ask
+// keeps: an object of Python (the asker is of the same interpreter, and takes objects), encoded (of
+// another interpreter: it takes what makes an object there).
+
 #include "interop.hpp"
 
+#include "ask.hpp"
+#include "encoded.hpp"
 #include "durable.hpp"
+#include "events.hpp"
 #include "failure.hpp"
 #include "message.hpp"
 #include "ref.hpp"
+#include <odeon/address/resolver.hpp>
+#include <odeon/core/actor_system.hpp>
+#include <odeon/core/detail/routing.hpp>
 #include <odeon/core/signals.hpp>
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
 
 namespace odeon::python {
 
@@ -21,13 +37,79 @@ PyObject* signal(interp& in, const char* make, const any_ref& who, const exit_re
                              kinds[static_cast<std::size_t>(reason.kind)], text.get());
 }
 
+/// Calls a function of `odeon._interop`: cold paths.
+template <class... As>
+owned interop_call(const char* function, const char* format, As... as) {
+  owned module(PyImport_ImportModule("odeon._interop"));
+  return module ? owned(PyObject_CallMethod(module.get(), function, format, as...)) : owned();
+}
+
+/// The text of the exception that is set, which is cleared.
+std::string taken_text() {
+  owned exc(take_exception());
+  std::string out;
+  owned s(exc ? PyObject_Str(exc.get()) : nullptr);
+  if (!s || !read_text(s.get(), "text", out)) PyErr_Clear();
+  return out;
+}
+
+PyObject* arrived(interp& in, py_actor& a, detail::envelope& e) {
+  PyObject* made = decode_object(in, body_in(e));
+  if (made) return made;
+  // The sender's fault, or this program's: no failure of the actor.
+  const std::string text = a.cell().path() + " cannot read " + std::string(e.type->name) + ": " +
+                           taken_text();
+  if (detail::ask_state_base* ask = e.ask()) ask->fail({errc::bad_encoding, text});
+  owned told = interop_call("not_readable", "s#", text.data(), static_cast<Py_ssize_t>(text.size()));
+  if (!told) PyErr_Clear();
+  return nullptr;
+}
+
+std::shared_ptr<waiting_count> quota_of(const detail::cell& to) {
+  return is_python(to) ? static_cast<host&>(to.where()).waiting : nullptr;
+}
+
+/// The message as an envelope for `to`; null with an exception set.
+detail::envelope* envelope_for(interp& in, detail::cell& to, PyObject* message, bool extra) {
+  if (is_python(to) && &static_cast<host&>(to.where()).home() == &in) {
+    // It stands for an actor elsewhere: what is to be sent there is made now.
+    owned made(PyObject_CallOneArg(class_of(to).outgoing, message));
+    if (!made) return nullptr;
+    detail::envelope* e = make_py_envelope(in, made.release(), extra);
+    detail::stamp(*e);
+    return e;
+  }
+  if (!is_python(to)) {
+    raise(in, error(errc::no_codec, std::string(Py_TYPE(message)->tp_name) +
+                                        " cannot be sent to " + to.path() +
+                                        ", which is no actor of Python"));
+    return nullptr;
+  }
+  encoded_payload body = encode_object(in, message);
+  if (!body) return nullptr;
+  if (auto quota = quota_of(to)) {
+    // Counted before it is looked at: senders on several threads never exceed it together.
+    if (quota->now.fetch_add(1, std::memory_order_relaxed) >= quota->most && quota->most) {
+      quota->now.fetch_sub(1, std::memory_order_relaxed);
+      static_cast<void>(interop_call("quota_exceeded", "sn", to.path().c_str(),
+                                     static_cast<Py_ssize_t>(quota->most)));
+      return nullptr;
+    }
+    body->counted = std::move(quota);
+  }
+  detail::envelope* e = make_encoded_envelope(std::move(body), extra);
+  detail::stamp(*e);
+  return e;
+}
+
 }  // namespace
 
-PyObject* message_to_python(interp& in, py_actor&, detail::envelope& e, bool& wanted) noexcept {
+PyObject* message_to_python(interp& in, py_actor& a, detail::envelope& e, bool& wanted) noexcept {
   const auto is = [&e]<class M>(std::type_identity<M>) {
     return e.type == &detail::message_type_of<M>;
   };
   return guarded(in, [&]() -> PyObject* {
+    if (is_encoded(*e.type)) return arrived(in, a, e);
     if (is(std::type_identity<terminated>())) {
       const auto& m = *static_cast<terminated*>(e.payload());
       return signal(in, "terminated", m.ref, m.reason);
@@ -39,20 +121,156 @@ PyObject* message_to_python(interp& in, py_actor&, detail::envelope& e, bool& wa
     if (is(std::type_identity<receive_timeout>()))
       return PyObject_CallMethod(in.support, "receive_timeout", nullptr);
     if (PyObject* made = durable_to_python(in, e); made || PyErr_Occurred()) return made;
+    if (PyObject* made = event_to_python(in, e); made || PyErr_Occurred()) return made;
     wanted = !e.type->signal;
     return nullptr;
   });
 }
 
-int send_foreign(interp& in, detail::cell& to, PyObject* message, const tell_options*) {
-  raise(in, error(errc::no_codec, std::string(Py_TYPE(message)->tp_name) + " cannot be sent to " +
-                                      to.path() + ", which is no actor of this interpreter"));
-  return -1;
+// -- sending ------------------------------------------------------------------------------------------
+
+int send_foreign(interp& in, detail::cell& to, PyObject* message, const tell_options* options) {
+  detail::envelope* e = envelope_for(in, to, message, options != nullptr);
+  if (!e) return -1;
+  if (options) detail::set_options(*e, to, *options);
+  if (to.extension_if() && !detail::this_ambient && detail::tell_may_wait(to)) {
+    const detached out;
+    to.deliver(*e);
+  } else {
+    to.deliver(*e);
+  }
+  return 0;
 }
 
-PyObject* ask_foreign(interp& in, detail::cell& to, PyObject* message, duration) {
-  static_cast<void>(send_foreign(in, to, message, nullptr));
-  return nullptr;
+PyObject* ask_foreign(interp& in, detail::cell& to, PyObject* message, duration limit) {
+  runtime* rt = detail::runtime_of(to.system());
+  if (!rt) return raise(in, error(errc::system_stopped, "the actor system has ended"));
+  detail::envelope* e = envelope_for(in, to, message, false);
+  if (!e) return nullptr;
+  auto* s = new py_ask_state();
+  s->trace = e->trace;
+  s->begin(to, *e->type, true);
+  if (limit >= duration(0)) s->set_timeout(limit);
+  e->from = s;
+  e->flags |= detail::envelope::is_ask;
+  to.deliver(*e);
+  return new_ask(in, *rt, s);
+}
+
+// -- answering ----------------------------------------------------------------------------------------
+
+bool asked_here(const detail::ask_state_base& ask) noexcept {
+  return !ask.type || is_py_message(*ask.type);
+}
+
+bool give_reply(interp& in, detail::ask_state_base& ask, PyObject* value) {
+  if (asked_here(ask)) return detail::fulfil<py_value>(ask, py_handle(in, Py_NewRef(value)));
+  encoded_payload body = encode_object(in, value);
+  if (!body) {
+    ask.fail({errc::no_codec, "the reply cannot be sent to the asker: " + taken_text()});
+    return false;
+  }
+  return detail::fulfil<py_value>(
+      ask, [body = std::move(body)](interp& taker) { return decode_object(taker, *body); });
+}
+
+bool give_failure(interp& in, detail::ask_state_base& ask, PyObject* exception, std::string text) {
+  if (asked_here(ask)) {
+    auto held = std::make_shared<py_handle>(in, Py_NewRef(exception));
+    return detail::fulfil<py_value>(ask, [held, text](interp& taker) -> PyObject* {
+      return raise_from(taker, error(errc::handler_failed, text), Py_NewRef(held->get()));
+    });
+  }
+  // The class's path, and the traceback as text: the object stays here.
+  std::string path;
+  std::string trace;
+  owned told = interop_call("exception_texts", "O", exception);
+  if (!told || !PyTuple_Check(told.get()) ||
+      !read_text(PyTuple_GET_ITEM(told.get(), 0), "a class path", path) ||
+      !read_text(PyTuple_GET_ITEM(told.get(), 1), "a traceback", trace))
+    PyErr_Clear();
+  return detail::fulfil<py_value>(
+      ask, [text = std::move(text), path, trace](interp&) -> PyObject* {
+        return interop_call("raise_remote", "s#s#s#", text.data(),
+                            static_cast<Py_ssize_t>(text.size()), path.data(),
+                            static_cast<Py_ssize_t>(path.size()), trace.data(),
+                            static_cast<Py_ssize_t>(trace.size()))
+            .release();
+      });
+}
+
+// -- references -----------------------------------------------------------------------------------------
+
+namespace {
+
+struct known_systems {
+  std::mutex mutex;
+  std::vector<actor_system*> all;
+};
+known_systems& systems() {
+  static auto* of_process = new known_systems;  // threads of other systems may outlive main
+  return *of_process;
+}
+
+PyObject* ref_to_text(PyObject* module, PyObject* o) {
+  const entry in_layer;
+  interp& in = interp_of_module(module);
+  return guarded(in, [&]() -> PyObject* {
+    const any_ref ref = read_ref(in, o);
+    if (!ref) return nullptr;
+    auto& known = systems();
+    std::lock_guard guard(known.mutex);
+    for (actor_system* s : known.all) {
+      if (&s->anchor() != &ref.get()->system()) continue;
+      auto address = local_resolver(*s).address_of(ref);
+      return address ? text_of(address->to_string()) : raise(in, address.error());
+    }
+    return raise(in, error(errc::system_stopped, "the system of " + ref.path() + " has ended"));
+  });
+}
+
+PyObject* ref_from_text(PyObject* module, PyObject* o) {
+  const entry in_layer;
+  interp& in = interp_of_module(module);
+  return guarded(in, [&]() -> PyObject* {
+    std::string text;
+    if (!read_text(o, "an address", text)) return nullptr;
+    auto address = address::parse(text);
+    if (!address) return raise(in, address.error());
+    any_ref found;
+    {
+      auto& known = systems();
+      std::lock_guard guard(known.mutex);
+      for (actor_system* s : known.all) {
+        if (s->name() != address->system) continue;
+        if (auto r = local_resolver(*s).resolve(*address, {}); r && *r) found = *std::move(r);
+      }
+    }
+    if (!found) return raise(in, error(errc::no_such_actor, "nothing lives at " + text));
+    return new_ref(in, std::move(found));
+  });
+}
+
+PyMethodDef interop_functions[] = {{"_ref_to_text", &ref_to_text, METH_O, nullptr},
+                                   {"_ref_from_text", &ref_from_text, METH_O, nullptr},
+                                   {}};
+
+}  // namespace
+
+void note_system(actor_system& system) {
+  auto& known = systems();
+  std::lock_guard guard(known.mutex);
+  known.all.push_back(&system);
+}
+
+void forget_system(actor_system& system) noexcept {
+  auto& known = systems();
+  std::lock_guard guard(known.mutex);
+  std::erase(known.all, &system);
+}
+
+bool add_interop_functions(PyObject* module) noexcept {
+  return PyModule_AddFunctions(module, interop_functions) == 0;
 }
 
 }  // namespace odeon::python

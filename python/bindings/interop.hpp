@@ -4,7 +4,7 @@
 #include <odeon/core/detail/envelope.hpp>
 
 /// @file Messages that are no Python objects of this interpreter: the core's signals, and messages
-/// of C++ actors and of other interpreters.
+/// of C++ actors and of other interpreters; and answers to those who are not of this interpreter.
 
 namespace odeon::python {
 
@@ -21,5 +21,20 @@ namespace odeon::python {
 /// The same for a request: its `Ask`, a new reference. `limit` below zero: the system's default.
 [[nodiscard]] PyObject* ask_foreign(interp& in, detail::cell& to, PyObject* message,
                                     duration limit);
+
+/// Whether who asked takes objects of this interpreter as they are.
+[[nodiscard]] bool asked_here(const detail::ask_state_base& ask) noexcept;
+/// Gives `value` (borrowed) to an asker of any kind. False: nobody waits, or it cannot be encoded
+/// for the asker, whose ask has failed then. Attached.
+bool give_reply(interp& in, detail::ask_state_base& ask, PyObject* value);
+/// Fails an asker of any kind with the exception; `text` says where it was raised. Attached.
+bool give_failure(interp& in, detail::ask_state_base& ask, PyObject* exception, std::string text);
+
+/// Adds `_ref_to_text` and `_ref_from_text`, by which references travel.
+[[nodiscard]] bool add_interop_functions(PyObject* module) noexcept;
+
+/// Systems by name, for references that arrive. @threadsafe
+void note_system(actor_system& system);
+void forget_system(actor_system& system) noexcept;
 
 }  // namespace odeon::python

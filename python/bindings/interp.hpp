@@ -38,7 +38,7 @@ struct names {
 /// One interpreter's own things. Fields are written while the module is executed, and by attached
 /// threads of that interpreter; `drop` may be called by any thread.
 struct interp {
-  PyInterpreterState* state = nullptr;
+  std::atomic<PyInterpreterState*> state{nullptr};  // null again at the end: another may get its place
   std::atomic<bool> alive{true};
   names name;
 
@@ -58,6 +58,7 @@ struct interp {
 
   PyObject* errors = nullptr;           // the module odeon.errors
   PyObject* support = nullptr;          // the module odeon._support: cold paths in Python
+  PyObject* codec = nullptr;            // of odeon.codecs.default, on first need
   PyObject* task_class = nullptr;       // asyncio.Task
   PyObject* cancelled_error = nullptr;  // asyncio.CancelledError
   PyObject* enter_task = nullptr;
@@ -150,7 +151,7 @@ class detached {
   if (!entered) return false;
 #endif
   const PyThreadState* s = attached_state();
-  return s && s->interp == in.state;
+  return s && s->interp == in.state.load(std::memory_order_relaxed);  // written by attached threads
 }
 
 /// A reference that may be given up on any thread: at once where that is allowed, else it is put on

@@ -4,14 +4,21 @@
 
 #include "actor.hpp"
 #include "ask.hpp"
+#include "codec.hpp"
+#include "configuration.hpp"
 #include "context.hpp"
+#include "diagnostics.hpp"
+#include "dispatcher.hpp"
 #include "driver.hpp"
 #include "durable.hpp"
+#include "events.hpp"
 #include "host.hpp"
+#include "interop.hpp"
 #include "interp.hpp"
 #include "journal.hpp"
 #include "ref.hpp"
 #include "routing.hpp"
+#include "simulation.hpp"
 #include "system.hpp"
 
 #include <string_view>
@@ -64,7 +71,10 @@ int execute(PyObject* module) {
                  add_ask_type(module, *in) && add_ref_type(module, *in) &&
                  add_context_types(module, *in) && add_system_type(module, *in) &&
                  add_routing_functions(module) && add_journal_types(module, *in) &&
-                 add_durable_types(module, *in)
+                 add_durable_types(module, *in) && add_interop_functions(module) &&
+                 add_event_functions(module) && add_diagnostic_functions(module) &&
+                 add_config_functions(module) && add_simulation_type(module) &&
+                 add_dispatcher_types(module, *in) && codec_add_to(module) == 0
              ? 0
              : -1;
 }
@@ -85,6 +95,7 @@ PyObject* finish(PyObject* module, PyObject*) {
   interp& in = interp_of_module(module);
   in.free_drops();
   in.alive.store(false, std::memory_order_release);
+  in.state.store(nullptr, std::memory_order_relaxed);
   Py_RETURN_NONE;
 }
 

@@ -18,7 +18,8 @@ ref_object& as_ref(PyObject* o) noexcept { return *reinterpret_cast<ref_object*>
 
 /// Whether objects of this interpreter go to that cell as they are.
 bool takes_objects(interp& in, const detail::cell& c) noexcept {
-  if (is_python(c)) return &static_cast<host&>(c.where()).home() == &in;
+  if (is_python(c))
+    return &static_cast<host&>(c.where()).home() == &in && !class_of(c).outgoing;
   const detail::stand_in* s = detail::stand_in_of(c);
   return s && s->accepts(message_type_for(in, in.ref_type));
 }
@@ -166,7 +167,8 @@ PyObject* ref_ask_blocking(PyObject* o, PyObject* const* args, Py_ssize_t n, PyO
   const entry in_layer;
   interp& in = as_ref(o).home();
   const host* here = host::current();
-  if (here && static_cast<const executor*>(here) == &as_ref(o).cell->where())
+  if (here && static_cast<const executor*>(here) == &as_ref(o).cell->where() &&
+      (detail::this_ambient || !here->is_simulated()))
     return raise(in, error(errc::would_block,
                            "ask_blocking on the thread that runs " + as_ref(o).cell->path() +
                                ": it would wait for itself; use `await ref.ask(…)`"));

@@ -1,5 +1,6 @@
 #include "spawn.hpp"
 
+#include "dispatcher.hpp"
 #include "failure.hpp"
 #include "ref.hpp"
 #include "routing.hpp"
@@ -157,7 +158,12 @@ PyObject* spawn_from_python(interp& in, actor_system& system, detail::cell* pare
   if (!cls) return nullptr;
   std::shared_ptr<host> where = options.dispatcher.empty() ? at : nullptr;
   if (!where) {
+    if (auto pool = dispatcher_named(system, options.dispatcher))
+      return pool->spawn(in, system, parent, r.cls, r.args.get(), r.kwargs.get(), options);
     where = host_named(system, options.dispatcher);
+    if (where && &where->home() != &in)
+      return spawn_remote(in, system, parent, r.cls, r.args.get(), r.kwargs.get(), std::move(where),
+                          options, nullptr);
     if (!where)
       return raise(in, error(errc::invalid_argument,
                              "no dispatcher for Python named \"" + options.dispatcher + "\""));

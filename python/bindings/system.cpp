@@ -1,8 +1,14 @@
 #include "system.hpp"
 
 #include "ask.hpp"
+#include "configuration.hpp"
+#include "dispatcher.hpp"
+#include "interop.hpp"
 #include "ref.hpp"
+#include "simulation.hpp"
 #include "spawn.hpp"
+
+#include <optional>
 
 namespace odeon::python {
 
@@ -20,7 +26,17 @@ PyObject* with_system(PyObject* o, F f) noexcept {
   });
 }
 
-bool read_system_options(PyObject* dict, system_options& out) {
+bool read_system_options(interp& in, PyObject* dict, system_object& self, system_options& out) {
+  if (PyObject* v = PyDict_GetItemString(dict, "config"); v && v != Py_None) {
+    const loaded_config* c = read_config(v);
+    if (!c) return false;
+    out = system_options::from(c->values);
+  }
+  if (PyObject* v = PyDict_GetItemString(dict, "simulation"); v && v != Py_None) {
+    self.simulation = read_simulation(in, v);
+    if (!self.simulation) return false;
+    out.runtime = self.simulation.get();
+  }
   const auto seconds = [&](const char* key, duration& to) {
     PyObject* v = PyDict_GetItemString(dict, key);
     return !v || v == Py_None || read_seconds(v, key, to);
@@ -42,6 +58,7 @@ PyObject* system_new(PyTypeObject* type, PyObject*, PyObject*) {
   if (!self) return nullptr;
   std::construct_at(&self->system);
   std::construct_at(&self->main);
+  std::construct_at(&self->simulation);
   self->in = &interp_of(type);
   return reinterpret_cast<PyObject*>(self);
 }
@@ -54,12 +71,13 @@ PyObject* system_open(PyObject* o, PyObject* args) {
   if (!PyArg_ParseTuple(args, "UO!O!:_open", &name, in.host_type, &host_given, &PyDict_Type, &dict))
     return nullptr;
   return guarded(in, [&]() -> PyObject* {
+    auto& self = as_system(o);
     std::string text;
     system_options options;
-    if (!read_text(name, "a name", text) || !read_system_options(dict, options)) return nullptr;
-    auto& self = as_system(o);
+    if (!read_text(name, "a name", text) || !read_system_options(in, dict, self, options)) return nullptr;
     self.main = reinterpret_cast<host_object*>(host_given)->held;
     self.system = std::make_unique<actor_system>(std::move(text), std::move(options));
+    note_system(*self.system);
     auto link = std::make_shared<system_link>();
     link->object = o;
     link->home = &in;
@@ -143,7 +161,10 @@ PyObject* system_close(PyObject* o, PyObject*) {
   if (auto link = self.system ? self.system->find_extension<system_link>() : nullptr)
     link->object = nullptr;
   if (auto s = std::move(self.system)) {
-    const detached out;
+    forget_system(*s);
+    // A simulation's actors run on this thread while it ends.
+    std::optional<detached> out;
+    if (!self.simulation) out.emplace();
     s.reset();
   }
   Py_RETURN_NONE;
@@ -166,6 +187,7 @@ void system_dealloc(PyObject* o) {
   owned closed(system_close(o, nullptr));
   std::destroy_at(&as_system(o).system);
   std::destroy_at(&as_system(o).main);
+  std::destroy_at(&as_system(o).simulation);
   type->tp_free(o);
   Py_DECREF(type);
 }
@@ -184,8 +206,9 @@ PyMethodDef system_methods[] = {
     {"_add_host", &system_add_host, METH_O, nullptr},
     {"_close", &system_close, METH_NOARGS, nullptr},
     {"spawn", fn(&system_spawn), METH_FASTCALL | METH_KEYWORDS,
-     "spawn(cls, *args, name=None, dispatcher=None, supervision=None, mailbox=None, router=None, "
-     "tags=(), receive_timeout=None, stash_capacity=10000, **kwargs)\n--\n\nA new actor."},
+     "spawn(what, /, *args, name=None, dispatcher=None, supervision=None, mailbox=None, "
+     "router=None, tags=(), receive_timeout=None, stash_capacity=10000, call_cycle='deny', "
+     "**kwargs)\n--\n\nA new actor."},
     {"lookup", &system_lookup, METH_O, "The live actor of that name or path, or None."},
     {"stop_actor", &system_stop_actor, METH_O, "Stops it after the message in hand."},
     {"kill", &system_kill_actor, METH_O, "Stops it now."},
@@ -230,6 +253,14 @@ std::shared_ptr<host> host_named(actor_system& system, const std::string& name) 
   if (!link) return nullptr;
   auto found = link->hosts.find(name);
   return found == link->hosts.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<python_dispatcher> dispatcher_named(actor_system& system,
+                                                    const std::string& name) {
+  const auto link = system.find_extension<system_link>();
+  if (!link) return nullptr;
+  auto found = link->dispatchers.find(name);
+  return found == link->dispatchers.end() ? nullptr : found->second;
 }
 
 bool add_system_type(PyObject* module, interp& in) noexcept {

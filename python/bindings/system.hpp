@@ -2,6 +2,7 @@
 
 #include "host.hpp"
 #include <odeon/core/actor_system.hpp>
+#include <odeon/runtime/simulated.hpp>
 
 #include <map>
 #include <memory>
@@ -15,6 +16,7 @@ struct system_object {
   PyObject_HEAD
   std::unique_ptr<actor_system> system;  // null once closed
   std::shared_ptr<host> main;
+  std::shared_ptr<simulated_runtime> simulation;  // where it runs on one; freed after it
   interp* in;
 };
 
@@ -23,6 +25,7 @@ struct system_link {
   PyObject* object = nullptr;  // borrowed; null once it is gone
   interp* home = nullptr;
   std::map<std::string, std::shared_ptr<host>, std::less<>> hosts;
+  std::map<std::string, std::shared_ptr<class python_dispatcher>, std::less<>> dispatchers;
 };
 
 /// The `System` that stands for it: a new reference, or None.
@@ -31,6 +34,9 @@ struct system_link {
 [[nodiscard]] actor_system* system_in(interp& in, PyObject* o) noexcept;
 /// The host of that dispatcher's name, or null.
 [[nodiscard]] std::shared_ptr<host> host_named(actor_system& system, const std::string& name);
+/// The dispatcher of several hosts of that name, or null.
+[[nodiscard]] std::shared_ptr<python_dispatcher> dispatcher_named(actor_system& system,
+                                                                  const std::string& name);
 [[nodiscard]] bool add_system_type(PyObject* module, interp& in) noexcept;
 
 }  // namespace odeon::python

@@ -1,0 +1,43 @@
+"""Each example runs, ends by itself, and prints what its docstring says."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples/python").glob("[0-9]*.py"))
+NO_LOG = {**os.environ, "PYTHONWARNINGS": "error::ResourceWarning"}
+
+
+def promised(path: Path) -> str | None:
+    """What the docstring says after "Prints::", or None when it says nothing of it."""
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    _, found, block = text.partition("Prints::\n\n")
+    return textwrap.dedent(block).strip() + "\n" if found else None
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 8
+    assert sum(promised(path) is not None for path in EXAMPLES) >= 8
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_example_prints_what_it_says(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env=NO_LOG,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected = promised(path)
+    if expected is not None:
+        assert done.stdout == expected, done.stderr
+    assert "Traceback" not in done.stderr
