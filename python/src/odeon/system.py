@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from . import _native
+from ._observed import Observed
 from .errors import OdeonError, SystemStopped, WouldBlock
 
 __all__ = ["ActorSystem"]
@@ -104,7 +105,7 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
 
-class ActorSystem(_native.System):
+class ActorSystem(Observed, _native.System):
     """A set of actors and the threads they run on.
 
     Inside a running event loop, ``async with ActorSystem("app") as system:`` runs actors of Python on
@@ -113,7 +114,8 @@ class ActorSystem(_native.System):
     before parents, and waits for them.
 
     Options, all durations in seconds: ``ask_timeout`` (5; 0: none), ``slow_handler`` (1),
-    ``shutdown_limit`` (10), ``workers`` (threads of C++ actors, routers and timers; 0: one per core).
+    ``shutdown_limit`` (10), ``workers`` (threads of C++ actors, routers and timers; 0: one per core),
+    ``config`` (a path of a TOML file, a dict, or an :class:`odeon.config.Configuration`).
 
     Every method may be called from any thread of the interpreter.
     """
@@ -153,9 +155,11 @@ class ActorSystem(_native.System):
     def _begin(self, name: str, host: Any, options: dict[str, Any]) -> None:
         self._threads: list[_ThreadHost] = []
         self._host = host
-        self._limit = float(options.get("shutdown_limit") or _DEFAULT_LIMIT)
+        options = self._configure(options)
+        self._limit = self._option(options, "shutdown_limit") or _DEFAULT_LIMIT
         self._open(name, host, options)
         _open_systems.add(self)
+        self._observe(options)
 
     # -- the end --------------------------------------------------------------------------------------
 
@@ -219,6 +223,7 @@ class ActorSystem(_native.System):
 
     def _finish(self) -> None:
         _open_systems.discard(self)
+        self._unobserve()
         for thread in self._threads:
             thread.stop()
         self._threads.clear()
