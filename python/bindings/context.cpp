@@ -87,6 +87,19 @@ PyObject* get_trace(PyObject* o, void*) {
     return PyLong_FromUnsignedLongLong(c.trace());
   });
 }
+PyObject* get_log(PyObject* o, void*) {
+  const entry in_layer;
+  const detail::cell& c = *as_context(o).cell;
+  return guarded(interp_of(o), [&]() -> PyObject* {
+    owned logs(PyImport_ImportModule("odeon._logs"));
+    if (!logs) return nullptr;
+    const std::string_view cls = c.get_class().name;
+    const std::string path = c.path();
+    return PyObject_CallMethod(logs.get(), "ActorLog", "s#s#", cls.data(),
+                               static_cast<Py_ssize_t>(cls.size()), path.data(),
+                               static_cast<Py_ssize_t>(path.size()));
+  });
+}
 PyObject* get_message(PyObject* o, void*) {
   return with_actor(o, [](interp&, py_actor& a, context&) {
     return Py_NewRef(a.message ? a.message : Py_None);
@@ -338,6 +351,7 @@ PyGetSetDef context_fields[] = {{"self", &get_self, nullptr, "This actor.", null
                                 {"children", &get_children, nullptr, nullptr, nullptr},
                                 {"system", &get_system, nullptr, nullptr, nullptr},
                                 {"trace", &get_trace, nullptr, "The causal chain's id.", nullptr},
+                                {"log", &get_log, nullptr, "A logger of its class that names it.", nullptr},
                                 {"message", &get_message, nullptr, "The message in hand.", nullptr},
                                 {"stash_size", &get_stash_size, nullptr, nullptr, nullptr},
                                 {"stopping_as", &get_exit_kind, nullptr, nullptr, nullptr},

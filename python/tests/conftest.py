@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import importlib.metadata
 import importlib.util
 import os
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+PLUGIN = "odeon.testing.pytest_plugin"
 LIMIT_S = 60.0
 LEAVE_S = 3.0  # what a test stopped may take so long to be gone
 
@@ -34,7 +36,8 @@ def plugins() -> list[str]:
     package = importlib.util.find_spec("odeon")  # looks, but imports nothing
     folders = package.submodule_search_locations if package else None
     there = any((Path(each) / "testing/pytest_plugin.py").exists() for each in folders or ())
-    return ["odeon.testing.pytest_plugin"] if there else []
+    brought = any(each.value == PLUGIN for each in importlib.metadata.entry_points(group="pytest11"))
+    return [PLUGIN] if there and not brought else []
 
 
 pytest_plugins = plugins()
