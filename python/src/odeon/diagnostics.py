@@ -105,5 +105,5 @@ def snapshot_of(raw: tuple[Any, ...]) -> SystemSnapshot:
     made: dict[str, ActorSnapshot] = {}
     for path in reversed(parts):  # children before parents
         children = tuple(made[child] for child in below.get(path, ()))
-        made[path] = ActorSnapshot(*parts[path], children=children)
+        made[path] = ActorSnapshot(*parts[path], children)
     return SystemSnapshot(name, uptime, actors, metrics, tuple(made[path] for path in roots))
