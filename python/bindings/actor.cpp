@@ -358,10 +358,12 @@ py_class* class_for(interp& in, PyObject* cls) noexcept {
 
 py_actor::py_actor(actor_props& props) : props_(&props) {
   if (is_attached(home())) make_instance();
+  if (props.recipe && props.recipe->place) [[unlikely]] props.recipe->place->enter();
 }
 
 py_actor::~py_actor() {
   interp& in = home();
+  if (props_->recipe && props_->recipe->place) [[unlikely]] props_->recipe->place->leave();
   if (context_) {
     context_->actor = nullptr;
     py_handle::give_up(in, reinterpret_cast<PyObject*>(context_));
@@ -402,6 +404,7 @@ static actor_props& found_here(actor_props& from) {
   if (!from.found)
     from.found =
         std::make_shared<actor_props>(in, *known, from.at, py_handle(), py_handle());
+  from.found->recipe = from.recipe;
   from.found->args = py_handle(in, Py_NewRef(PyTuple_GET_ITEM(both.get(), 0)));
   from.found->kwargs = py_handle(in, kwargs == Py_None ? nullptr : Py_NewRef(kwargs));
   return *from.found;

@@ -51,11 +51,20 @@ struct py_class {
 /// That class's description; null with an exception set.
 [[nodiscard]] py_class* class_for(interp& in, PyObject* cls) noexcept;
 
-/// What an actor of a dispatcher with several hosts is made of. Immutable.
+/// Where an actor of a dispatcher with several hosts counts, from its spawn to its end; a restart
+/// leaves and enters.
+class actor_place {
+ public:
+  virtual ~actor_place() = default;
+  virtual void enter() noexcept = 0;
+  virtual void leave() noexcept = 0;
+};
+
+/// What such an actor is made of. Immutable.
 struct remote_recipe {
   std::string path;      // "module:qualname"; "": the class and the arguments are at hand
   encoded_payload args;  // (args, kwargs or None)
-  std::shared_ptr<void> place;
+  std::shared_ptr<actor_place> place;  // null: it counts nowhere
 };
 
 /// What an actor is made of, kept for restarts and shared by the actors of a pool, and by those of a

@@ -52,18 +52,29 @@ struct host_pool::lists {
   std::size_t next = 0;
 };
 
-/// One actor's place; given back with the actor.
-struct host_pool::place {
+/// One actor's place, counted from the choice on; given back when the actor has ended.
+struct host_pool::place final : actor_place {
   place(std::shared_ptr<lists> of, std::size_t which) : of_(std::move(of)), which_(which) {}
-  ~place() {
-    std::lock_guard guard(of_->mutex);
-    --of_->all[which_].actors;
-    --of_->actors;
+  ~place() override {
+    if (counted_) count(-1);
   }
   place(const place&) = delete;
 
+  void enter() noexcept override {
+    if (!std::exchange(counted_, true)) count(1);
+  }
+  void leave() noexcept override {
+    if (std::exchange(counted_, false)) count(-1);
+  }
+  void count(int by) noexcept {
+    std::lock_guard guard(of_->mutex);
+    of_->all[which_].actors += static_cast<std::size_t>(by);
+    of_->actors += static_cast<std::size_t>(by);
+  }
+
   std::shared_ptr<lists> of_;
   std::size_t which_;
+  bool counted_ = true;  // of one thread at a time: the spawner's, then the actor's
 };
 
 host_pool::host_pool(std::string name, pool_quota quota)
@@ -206,7 +217,7 @@ PyObject* stand_in_dispatcher::spawn(interp& in, actor_system& system, detail::c
 
 PyObject* spawn_remote(interp& in, actor_system& system, detail::cell* parent, PyObject* cls,
                        PyObject* args, PyObject* kwargs, std::shared_ptr<host> at,
-                       spawn_options& options, std::shared_ptr<void> place) {
+                       spawn_options& options, std::shared_ptr<actor_place> place) {
   options.dispatcher = at->name();
   py_class* known = class_for(in, cls);
   if (!known) return nullptr;

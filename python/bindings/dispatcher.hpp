@@ -81,7 +81,7 @@ class stand_in_dispatcher final : public python_dispatcher {
 [[nodiscard]] PyObject* spawn_remote(interp& in, actor_system& system, detail::cell* parent,
                                      PyObject* cls, PyObject* args, PyObject* kwargs,
                                      std::shared_ptr<host> at, spawn_options& options,
-                                     std::shared_ptr<void> place);
+                                     std::shared_ptr<class actor_place> place);
 
 /// Adds the type `HostPool` and `_run_interpreter`, `_join_pool`. In subinterpreters.cpp.
 [[nodiscard]] bool add_dispatcher_types(PyObject* module, interp& in) noexcept;

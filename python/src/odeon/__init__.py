@@ -18,7 +18,7 @@ Example::
 
 from __future__ import annotations
 
-from . import _support
+from . import _support, dispatchers, interpreters, routing
 from ._native import ActorRef, Ask, Context, ReplyTo, Timer
 from .actor import Actor, Behavior, Props, Request, behavior, generator_actor, on
 from .errors import (
@@ -65,7 +65,9 @@ __all__ = [
     "Timer",
     "WouldBlock",
     "behavior",
+    "dispatchers",
     "generator_actor",
+    "interpreters",
     "on",
 ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-from . import codecs
+from . import _native, codecs
 from .errors import EncodingError
 
 # to a worker
@@ -84,6 +84,10 @@ class FamilyCodec(codecs.Codec):
 
     def __init__(self) -> None:
         super().__init__(codecs.default, limits=LIMITS)
+
+    def is_reference(self, cls: type) -> bool:
+        """In a worker as well: what is declared as an ActorRef arrives as a RemoteRef there."""
+        return super().is_reference(cls) or issubclass(cls, _native.ActorRef)
 
     def _describe(self, cls: type, flags: int) -> Any:
         plan = super()._describe(cls, flags)

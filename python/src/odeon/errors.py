@@ -95,9 +95,11 @@ class AskTimeout(OdeonError, TimeoutError):
 
 
 class ActorFailed(OdeonError):
-    """The handler raised. In the same process ``__cause__`` is what it raised."""
+    """The handler raised. In the same interpreter ``__cause__`` is what it raised; from elsewhere
+    ``class_path`` names its class, and a note has the traceback."""
 
     code = "handler_failed"
+    class_path: str | None = None
 
 
 class NoReply(OdeonError):

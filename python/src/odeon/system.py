@@ -8,16 +8,20 @@ import os
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeVar
 
 from . import _native
 from ._observed import Observed
+from ._compute import Compute
+from ._compute import awaited as _awaited
 from .errors import OdeonError, SystemStopped, WouldBlock
 
 __all__ = ["ActorSystem"]
 
 _DEFAULT_LIMIT = 10.0
+T = TypeVar("T")
 
 _open_systems: weakref.WeakSet[ActorSystem] = weakref.WeakSet()
 _forked = False
@@ -159,7 +163,60 @@ class ActorSystem(Observed, _native.System):
         self._limit = self._option(options, "shutdown_limit") or _DEFAULT_LIMIT
         self._open(name, host, options)
         _open_systems.add(self)
+        if options.get("journal") is not None:
+            from .persistence.receivers import install
+
+            install(self, options["journal"])
         self._observe(options)
+        self._running: dict[str, Any] = {}
+        self._computing: Compute | None = None
+        self._compute_threads: int | None = options.get("compute_threads")
+        self._compute_processes: int | None = options.get("compute_processes")
+        try:
+            for label, option in (options.get("dispatchers") or {}).items():
+                self._running[label] = option.start(self, label)
+        except BaseException:
+            self.terminate()
+            self._finish()
+            raise
+
+    def dispatcher_metrics(self) -> dict[str, list[dict[str, Any]]]:
+        """For each of ``dispatchers``, what its hosts have done, as numbers."""
+        return {label: running.metrics() for label, running in self._running.items()}
+
+    async def compute(self, fn: Callable[..., T], /, *args: Any,
+                      execution: Literal["thread", "process"] = "thread",
+                      timeout: float | None = None, **kwargs: Any) -> T:
+        """Calls a function beside the actors, and gives what it returns or raises.
+
+        ``"thread"``: on a thread of the system (``compute_threads`` of them), for what waits or lets
+        the interpreter go; with the caller's context variables. ``"process"``: in a worker process
+        (``compute_processes`` of them), for what is bound by the CPU: the function is found by its
+        name there, and arguments and outcome are encoded. After ``timeout`` seconds TimeoutError; the
+        call itself goes on. Raises TypeError for a function that cannot be imported elsewhere,
+        EncodingError, and WorkerDied when the process ended meanwhile.
+
+        Example::
+
+            digest = await system.compute(hashlib.sha256, data)
+        """
+        outcome = self._begin_compute(fn, args, kwargs, execution)
+        result: T = await _awaited(outcome, timeout)
+        return result
+
+    def compute_blocking(self, fn: Callable[..., T], /, *args: Any,
+                         execution: Literal["thread", "process"] = "thread",
+                         timeout: float | None = None, **kwargs: Any) -> T:
+        """As :meth:`compute`, for programs without a loop."""
+        result: T = self._begin_compute(fn, args, kwargs, execution).result(timeout)
+        return result
+
+    def _begin_compute(self, fn: Any, args: Any, kwargs: Any, execution: str) -> Any:
+        if not self.is_open:
+            raise SystemStopped("the actor system has ended")
+        if self._computing is None:
+            self._computing = Compute(self.name, self._compute_threads, self._compute_processes)
+        return self._computing.submit(fn, args, kwargs, execution)
 
     # -- the end --------------------------------------------------------------------------------------
 
@@ -179,11 +236,19 @@ class ActorSystem(Observed, _native.System):
                 await self.when_terminated()
         except TimeoutError:
             complete = False
+            await self._cancel_handlers()
         for _ in range(3):
             await asyncio.sleep(0)
         await self._drained()
         self._finish()
         return complete
+
+    async def _cancel_handlers(self) -> None:
+        # Who has not ended in time is asked as asyncio asks: by CancelledError.
+        self._host.cancel_handlers()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self.when_terminated()
 
     async def _drained(self) -> None:
         if self._loop_host is None:
@@ -223,7 +288,11 @@ class ActorSystem(Observed, _native.System):
 
     def _finish(self) -> None:
         _open_systems.discard(self)
+        if self._computing is not None:
+            self._computing.close()
         self._unobserve()
+        for running in self._running.values():
+            running.stop()
         for thread in self._threads:
             thread.stop()
         self._threads.clear()
