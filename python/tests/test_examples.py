@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -41,3 +42,20 @@ def test_the_example_prints_what_it_says(path: Path) -> None:
     if expected is not None:
         assert done.stdout == expected, done.stderr
     assert "Traceback" not in done.stderr
+
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs/guide/python.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text("utf-8"), re.M | re.S)
+
+
+def test_the_guide_has_programs() -> None:
+    assert len(BLOCKS) >= 3
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_a_program_of_the_guide_runs(block: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", block], capture_output=True, text=True, timeout=30, env=NO_LOG
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout and not done.stderr
