@@ -435,7 +435,7 @@ PyObject* py_actor::context_object() noexcept {
 PyObject* py_actor::variables() noexcept {
   return guarded(home(), [this]() -> PyObject* {
     PyObject*& own = more().variables;
-    if (!own) own = PyContext_CopyCurrent();
+    if (!own) own = PyContext_Copy(props_->at->first_variables());
     return own;
   });
 }

@@ -75,6 +75,23 @@ void take(std::atomic<T*>& stack, T*& first, T*& last, Next next) noexcept {
   last = newest;
 }
 
+/// For a scope: that context is the current one, unless it is entered already.
+class in_context {
+ public:
+  explicit in_context(PyObject* context) noexcept : context_(context) {
+    if (PyContext_Enter(context_) == 0) return;
+    PyErr_Clear();
+    context_ = nullptr;
+  }
+  ~in_context() {
+    if (context_ && PyContext_Exit(context_) != 0) PyErr_Clear();
+  }
+  in_context(const in_context&) = delete;
+
+ private:
+  PyObject* context_;
+};
+
 runnable*& next_of(runnable& r) noexcept { return runnable_access::next(r); }
 
 }  // namespace
@@ -88,6 +105,9 @@ void hosted_driver::post(driver_node& node) noexcept {
 
 std::shared_ptr<host> host::make(interp& in, PyObject* loop, std::string name) {
   std::shared_ptr<host> h(new host(in, std::move(name)));
+  h->first_variables_ = PyContext_CopyCurrent();
+  h->variables_ = h->first_variables_ ? PyContext_Copy(h->first_variables_) : nullptr;
+  if (!h->variables_) return nullptr;
   if (loop) {
     h->loop_ = Py_NewRef(loop);
     h->event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -103,6 +123,8 @@ host::~host() {
   if (event_ >= 0) close(event_);
   if (loop_) py_handle::give_up(in_, loop_);
   if (drain_call_) py_handle::give_up(in_, drain_call_);
+  if (first_variables_) py_handle::give_up(in_, first_variables_);
+  if (variables_) py_handle::give_up(in_, variables_);
 }
 
 host* host::current() noexcept { return this_host; }
@@ -281,6 +303,7 @@ bool host::drain() noexcept {
   draining_ = true;
   scheduled_ = false;
   ++metrics.drains;
+  const in_context own(variables_);
   const std::int64_t began = clock_ns();
   signalled_.exchange(0, std::memory_order_acq_rel);
   in_.free_drops();

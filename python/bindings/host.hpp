@@ -97,6 +97,8 @@ class host final : public executor, public std::enable_shared_from_this<host> {
 
   [[nodiscard]] interp& home() const noexcept { return in_; }
   [[nodiscard]] PyObject* loop() const noexcept { return loop_; }
+  /// The context variables that actors begin with: those of where the host was made. Borrowed.
+  [[nodiscard]] PyObject* first_variables() const noexcept { return first_variables_; }
   [[nodiscard]] bool is_draining() const noexcept { return draining_; }
   [[nodiscard]] bool is_detached() const noexcept { return detached_; }
   [[nodiscard]] driver* entered_driver() const noexcept { return entered_; }
@@ -132,6 +134,8 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   PyObject* loop_ = nullptr;
   PyObject* wrapper_ = nullptr;   // borrowed: the Host object, while it lives
   PyObject* drain_call_ = nullptr;
+  PyObject* first_variables_ = nullptr;  // never entered
+  PyObject* variables_ = nullptr;        // that drains run in, plain handlers with them
   int event_ = -1;
   bool draining_ = false;
   bool scheduled_ = false;
