@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import sys
@@ -18,6 +19,11 @@ from odeon.errors import (DecodingError, EncodingError, MailboxFull, OdeonError,
                           SystemStopped, Unhandled, WorkerDied)
 from odeon.subprocess_worker import (NO_ANSWER, Listener, PoolOptions, SharedBuffer, WorkerActor,
                                      WorkerPool)
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
 
 LIMIT = 15.0  # seconds, for anything that has to happen at all
 
@@ -120,8 +126,8 @@ def test_a_class_that_a_worker_cannot_import_is_refused(pool: WorkerPool,
     main = type("Main", (), {"__module__": "__main__", "receive": lambda self, msg: None})
     with pytest.raises(ValueError, match="main file"):
         pool.spawn(main)
-    import dataclasses
-    made = dataclasses.make_dataclass("Made", ["n"], namespace={"__module__": "__main__"})
+    made = dataclasses.make_dataclass("Made", ["n"])
+    made.__module__ = "__main__"
     with pytest.raises(EncodingError, match="main file"):
         counter.tell(made(1))
 
@@ -203,8 +209,8 @@ def test_what_a_context_does_not_have_in_a_worker_is_said(counter: WorkerActor) 
     assert path == counter.path and path.endswith(name)
 
 
+@pytest.mark.skipif(numpy is None, reason="numpy is not installed")
 def test_arrays_of_shared_memory_are_handed_over(pool: WorkerPool) -> None:
-    numpy = pytest.importorskip("numpy")
     actor = pool.spawn(actors.Arrays).result(LIMIT)
     shared = SharedBuffer(800_000)
     array = numpy.frombuffer(shared, dtype="f8")
