@@ -54,7 +54,13 @@ PyObject* install(PyObject* module, arguments args, Py_ssize_t n) {
     if (!store || !read_seconds(args[2], "outbox_poll", o.outbox_poll) ||
         !read_value(args[3], o.max_delivery_attempts))
       return nullptr;
-    persistence::install(s, std::move(store), o);
+    // Closed when the system lets go of it, after its last actor; its Python object stays.
+    auto close = [held = store, box = journal_box_of(args[1])](journal* j) mutable {
+      static_cast<void>(box->take());
+      j->close();
+      held.reset();
+    };
+    persistence::install(s, std::shared_ptr<journal>(store.get(), std::move(close)), o);
     Py_RETURN_NONE;
   });
 }

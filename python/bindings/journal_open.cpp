@@ -129,9 +129,9 @@ bool finish(interp& in, journal_object& self, const key_options& keys, Start sta
     }
     if (!failed) {
       if (opened j = start())
-        self.held = projection::announce(
+        self.box->set(projection::announce(
             ring ? encrypt(runtime_of_journals(), std::move(*j), std::move(*ring), keys.how)
-                 : std::move(*j));
+                 : std::move(*j)));
       else
         failed = std::move(j.error());
     }
