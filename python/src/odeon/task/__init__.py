@@ -1,7 +1,7 @@
 """Tasks: structured concurrency with generators that can speak.
 
-A task is a generator. It waits by ``yield from`` the verbs of this module; what it yields itself are
-messages. Many tasks take turns on one thread, so they share data without locks.
+A task is a generator. It waits by ``yield from`` the verbs of this module; what it yields itself
+are messages. Many tasks take turns on one thread, so they share data without locks.
 
     from odeon import task
 

@@ -137,21 +137,22 @@ def listen(sources: Mapping[str, Effect[Any]]) -> Effect[Tagged]:
 
 
 def consume(work: Any, on_message: Callable[[Any], object]) -> Task[Any]:
-    """``yield from``: runs ``work`` in the present task and calls ``on_message(m)`` with each of its
-    messages, so that none leaves; gives its value. An error of ``on_message`` is raised in ``work``,
-    where it sent the message.
+    """``yield from``: runs ``work`` in the present task and calls ``on_message(m)`` with each of
+    its messages, so that none leaves; gives its value. An error of ``on_message`` is raised in
+    ``work``, where it sent the message.
     """
     source = join(work) if isinstance(work, Fork) else work
     return cast("Task[Any]", _Consumed(source, on_message))
 
 
 def loop(init: Effect[M], next_: Callable[..., Effect[M]]) -> Task[None]:
-    """``yield from``: a feedback loop. Runs ``init``, and for each message of it, and of what follows
-    from it, the effect that ``next_`` gives, beside the others; ends when nothing runs any more.
+    """``yield from``: a feedback loop. Runs ``init``, and for each message of it, and of what
+    follows from it, the effect that ``next_`` gives, beside the others; ends when nothing runs any
+    more.
 
     A message that is a dict is passed as keywords, if ``next_`` takes them so: ``next_(**m)``; any
-    other as ``next_(m)``. A failure aborts the others and is raised. What ``next_`` does not bound is
-    unbounded.
+    other as ``next_(m)``. A failure aborts the others and is raised. What ``next_`` does not bound
+    is unbounded.
     """
     running = Group((yield CURRENT))
     try:
@@ -161,7 +162,8 @@ def loop(init: Effect[M], next_: Callable[..., Effect[M]]) -> Task[None]:
         raise
     yield from serve(running, lambda message: running.start(Fork(_call(next_, message))))
     failed = running.decided
-    del running
+    running.members.clear()  # an error has this frame, and would be a circle with it
+    running.decided = None
     try:
         if failed is not None:
             failed._take()

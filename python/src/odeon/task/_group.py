@@ -129,7 +129,8 @@ class Group:
             self.driver._wake()
 
     def abort(self, error: BaseException) -> None:
-        """Throws ``error`` into all that have not ended; into those of an exit, one of their own."""
+        """Throws ``error`` into all that have not ended; into those of an exit, one of their
+        own."""
         for f in self.members:
             if f.status is not _FINISHED:
                 e = TaskExit() if isinstance(error, TaskExit) else error

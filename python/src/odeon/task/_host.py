@@ -27,10 +27,12 @@ class Completion(Protocol):
 
 
 class Host(Protocol):
-    """Calls functions on the thread of a scheduler. All but ``call_soon_threadsafe`` on that thread."""
+    """Calls functions on the thread of a scheduler. All but ``call_soon_threadsafe`` on that
+    thread."""
 
     def call_soon(self, callback: Callable[..., object], *args: Any) -> object:
-        """Calls in the next turn; gives something true, or something false: there is no next turn."""
+        """Calls in the next turn; gives something true, or something false: there is no next
+        turn."""
 
     def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any) -> object:
         """As ``call_soon``, from any thread."""

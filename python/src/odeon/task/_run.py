@@ -20,9 +20,9 @@ from ._unhandled import UnhandledHook
 def main(work: Task[Any, Any, Any]) -> None:
     """Starts ``work`` as top level work, without a handle; a plain call. Its error is reported.
 
-    In a task or under a running loop it returns at once. On a thread without a loop it runs the work
-    and all that this starts, sleeping and waiting on the calling thread, and returns when nothing can
-    go on unless it is resumed from outside.
+    In a task or under a running loop it returns at once. On a thread without a loop it runs the
+    work and all that this starts, sleeping and waiting on the calling thread, and returns when
+    nothing can go on unless it is resumed from outside.
     """
     scheduler = current_scheduler()
     started: AnyFork = Fork(work)
@@ -48,9 +48,9 @@ def run(
 ) -> T:
     """Runs ``work`` on a loop of its own; gives its value or raises its error. Blocks the thread.
 
-    ``on_message(m)`` takes each message, in the order sent. What the task started and left behind is
-    run as long as it is ready, sleeps or waits for an awaitable. ``KeyboardInterrupt`` cancels the
-    task first. Raises ``WouldBlock`` under a running loop: write ``await fork(work)`` there.
+    ``on_message(m)`` takes each message, in the order sent. What the task started and left behind
+    is run as long as it is ready, sleeps or waits for an awaitable. ``KeyboardInterrupt`` cancels
+    the task first. Raises ``WouldBlock`` under a running loop: write ``await fork(work)`` there.
     """
     try:
         asyncio.get_running_loop()

@@ -11,9 +11,9 @@ message is passed on by the driver, and by the driver's driver, before the next 
 
 Nothing here recurses with the depth of joins. Who waits for something below is *on hold*, on one
 of two stacks: in ``Scheduler._turns`` the tasks whose group is being served; in
-``Scheduler._rest_of_turn`` the tasks whose message is on its way up. The exception is an abort, which
-throws into a task inside the turn of who aborts it: beyond ``NESTED_MAX`` levels it is left to the
-queue.
+``Scheduler._rest_of_turn`` the tasks whose message is on its way up. The exception is an abort,
+which throws into a task inside the turn of who aborts it: beyond ``NESTED_MAX`` levels it is left
+to the queue.
 
 ``Fork._idle``: suspended without an entry in a queue. While a task is ready, runs or is on hold it
 is not idle. An entry whose fork has gone to another group, or has ended (then it has none), is
@@ -73,8 +73,9 @@ class Scheduler:
         on_unhandled: Callable[[Any], object] | None = None,
         keep: bool = True,
     ) -> None:
-        """``on_unhandled`` takes the ``UnhandledTaskError`` of its tasks. ``keep`` holds on to tasks
-        that have not ended, for ``close``; otherwise one that nothing can resume is collected.
+        """``on_unhandled`` takes the ``UnhandledTaskError`` of its tasks. ``keep`` holds on to
+        tasks that have not ended, for ``close``; otherwise one that nothing can resume is
+        collected.
         """
         self.host = host
         self.root = Group(None)

@@ -105,8 +105,8 @@ class ForkOptions(TypedDict, total=False):
 class TaskExit(RuntimeError):
     """What ``exit_`` throws into a task, at the place where it is suspended.
 
-    A task that lets it pass has ended with ``value``. It is an ``Exception``, so a handler of all of
-    them sees it, with the text Python has for a generator that ends from inside.
+    A task that lets it pass has ended with ``value``. It is an ``Exception``, so a handler of all
+    of them sees it, with the text Python has for a generator that ends from inside.
     """
 
     def __init__(self, value: Any = None) -> None:

@@ -37,9 +37,9 @@ _hook: UnhandledHook | None = None
 def set_unhandled_task_error_hook(hook: UnhandledHook | None) -> UnhandledHook | None:
     """Takes the errors that nobody looked at, in the whole process; gives the hook before.
 
-    A scheduler's or a run's own ``on_unhandled`` comes first. Without a hook they go to the exception
-    handler of the asyncio loop that runs the task, and without a loop to stderr. It is called when
-    the last handle of the failed task goes, on whatever thread that is.
+    A scheduler's or a run's own ``on_unhandled`` comes first. Without a hook they go to the
+    exception handler of the asyncio loop that runs the task, and without a loop to stderr. It is
+    called when the last handle of the failed task goes, on whatever thread that is.
     """
     global _hook
     before, _hook = _hook, hook

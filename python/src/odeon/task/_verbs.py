@@ -34,10 +34,10 @@ def fork(
     """A handle to ``work``, a generator, which is to run beside the present task.
 
     ``handle = yield from fork(work())`` in a task starts it, ``await fork(work())`` in a coroutine
-    starts it and waits for its end. It is detached: it does not end with the task that forked it, its
-    failure harms nobody, and its messages are dropped, unless it is joined. A coroutine or another
-    awaitable may be forked too. Raises ``WrongType`` for what cannot run, such as the generator
-    function itself.
+    starts it and waits for its end. It is detached: it does not end with the task that forked it,
+    its failure harms nobody, and its messages are dropped, unless it is joined. A coroutine or
+    another awaitable may be forked too. Raises ``WrongType`` for what cannot run, such as the
+    generator function itself.
     """
     return Fork(work, name or (options.get("name") or "" if options else ""))
 
@@ -66,7 +66,8 @@ def suspend() -> Generator[Control, Any, None]:
 
 
 def sleep(ms: float = 0, *, seconds: float | None = None) -> Generator[Control, Any, None]:
-    """``yield from``: waits for ``ms`` **milliseconds**, or for ``seconds``, by the clock of the loop.
+    """``yield from``: waits for ``ms`` **milliseconds**, or for ``seconds``, by the clock of the
+    loop.
 
     Others have turns meanwhile, also with 0. When the task is aborted the timer is cancelled.
     """
@@ -106,11 +107,11 @@ def wait(value: T) -> Task[T]: ...
 def wait(value: Any) -> Task[Any, Any, Any]:
     """``yield from``: the ``await`` of tasks. Gives what ``value`` gives, or raises its error.
 
-    ``value`` may be any awaitable of asyncio, a future of ``concurrent.futures``, or a fork, which is
-    joined. An abort cancels what is waited for, and when that is cancelled by others, this raises
-    ``asyncio.CancelledError``. Any other value comes back in the same turn of the loop, after
-    everybody else who is ready has had a turn: so code which sometimes waits behaves as if it always
-    did.
+    ``value`` may be any awaitable of asyncio, a future of ``concurrent.futures``, or a fork, which
+    is joined. An abort cancels what is waited for, and when that is cancelled by others, this
+    raises ``asyncio.CancelledError``. Any other value comes back in the same turn of the loop,
+    after everybody else who is ready has had a turn: so code which sometimes waits behaves as if
+    it always did.
     """
     if isinstance(value, Fork):
         return join(value)
@@ -206,8 +207,8 @@ def all_(tasks: Iterable[Task[T, X, M] | Fork[T, X, M] | Awaitable[T]]) -> Task[
 
 
 def race(tasks: Iterable[Task[T, X, M] | Fork[T, X, M] | Awaitable[T]]) -> Task[T, X, M]:
-    """``yield from``: runs ``tasks`` beside each other; the first that ends decides, by its value or
-    its error, and the others are aborted. Raises ``InvalidArgument`` without any.
+    """``yield from``: runs ``tasks`` beside each other; the first that ends decides, by its value
+    or its error, and the others are aborted. Raises ``InvalidArgument`` without any.
     """
     forks = _forks(tasks)
     if not forks:
@@ -221,8 +222,8 @@ def _forks(tasks: Iterable[Any]) -> list[AnyFork]:
 
 
 def together(forks: list[AnyFork], is_race: bool = False) -> Generator[Any, Any, Any]:
-    """Joins ``forks``; raises the first failure, and gives the value of the first of a race. An error
-    leaves the list empty, for it has the frames that hold it.
+    """Joins ``forks``; raises the first failure, and gives the value of the first of a race. An
+    error leaves the list empty, for it has the frames that hold it.
     """
     if not forks:
         return None
@@ -280,11 +281,12 @@ def serve(group: Group, take: Callable[[Any], object] | None = None) -> Generato
 
 
 def abort(handle: Fork[Any, Any, Any], error: BaseException) -> Task[None]:
-    """``yield from``: throws ``error`` into the task at its suspension, and runs it to its next one.
+    """``yield from``: throws ``error`` into the task at its suspension, and runs it to its next
+    one.
 
     It may catch it, and may send and suspend while it cleans up. What it raises then is its outcome
-    and nobody else's concern. One that is idle ends at once, one that has ended is left alone, and the
-    present task has it thrown at its next suspension.
+    and nobody else's concern. One that is idle ends at once, one that has ended is left alone, and
+    the present task has it thrown at its next suspension.
     """
     if not isinstance(error, BaseException):
         raise WrongType(f"abort takes an exception, not {error!r}")
@@ -315,7 +317,8 @@ def then_(
     resolve: Callable[[T], Any],
     reject: Callable[[Any], Any],
 ) -> Task[Any, Any, M]:
-    """``yield from``: ``resolve(value)`` of the value of ``work``, or ``reject(error)`` of its error.
+    """``yield from``: ``resolve(value)`` of the value of ``work``, or ``reject(error)`` of its
+    error.
 
     Either may give a task, which is run. What they raise is raised here.
     """
