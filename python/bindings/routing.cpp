@@ -2,11 +2,13 @@
 
 #include <odeon/base/detail/spin.hpp>
 #include <odeon/base/type_name.hpp>
+#include <odeon/core/context.hpp>
 #include <odeon/pattern/routers.hpp>
 
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -198,23 +200,40 @@ std::vector<keyed_router>& keyed() {
   return *all;
 }
 
-/// A pool that is noted once it is there.
-class keyed_spec final : public detail::router_spec {
+/// The class of the routees. They may be made by a thread that cannot call Python, when the pool
+/// grows or replaces one: then the instance is made at the start, by the hook. Never freed.
+const detail::actor_class& startable(const detail::actor_class& cls) {
+  static detail::spin_lock lock;
+  static auto* all = new std::map<const detail::actor_class*, detail::actor_class>();
+  constexpr auto start = 1U << static_cast<unsigned>(detail::hook::pre_start);
+  if (cls.hooks & start) return cls;
+  auto made = cls;
+  made.hooks = static_cast<decltype(made.hooks)>(made.hooks | start);
+  const detail::spin_guard guard(lock);
+  return all->try_emplace(&cls, made).first->second;
+}
+
+/// A pool of Python's actors; one by key is noted once it is there.
+class python_spec final : public detail::router_spec {
  public:
-  keyed_spec(interp& in, odeon::router inner, PyObject* function)
+  python_spec(interp& in, odeon::router inner, bool by_key, PyObject* function)
       : in_(in),
         inner_(std::move(inner)),
+        by_key_(by_key),
         function_(in, Py_XNewRef(function)) {}
   detail::cell* spawn(detail::system_anchor& system,
                       const detail::spawn_request& request) const override {
-    detail::cell* made = inner_.spec()->spawn(system, request);
-    if (is_attached(in_)) note_keyed_router(in_, *made, function_.get());
+    detail::spawn_request routees = request;
+    routees.what = &startable(*request.what);
+    detail::cell* made = inner_.spec()->spawn(system, routees);
+    if (by_key_ && is_attached(in_)) note_keyed_router(in_, *made, function_.get());
     return made;
   }
 
  private:
   interp& in_;
   odeon::router inner_;
+  bool by_key_;
   py_handle function_;
 };
 
@@ -270,11 +289,11 @@ odeon::router to_router(interp& in, PyObject* option) {
   detail::router_plan plan{};
   if (!read_router_plan(option, plan)) return {};
   odeon::router made = detail::make_router(plan);
-  if (plan.kind != route_kind::consistent_hash) return made;
   const owned function(PyObject_GetAttrString(option, "key"));
   if (!function) return {};
-  return odeon::router(std::make_shared<keyed_spec>(
-      in, std::move(made), function.get() == Py_None ? nullptr : function.get()));
+  return odeon::router(
+      std::make_shared<python_spec>(in, std::move(made), plan.kind == route_kind::consistent_hash,
+                                    function.get() == Py_None ? nullptr : function.get()));
 }
 
 }  // namespace odeon::python

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from odeon.errors import AskCancelled, AskTimeout, InvalidArgument, Refused
-from odeon.patterns import NotEnough, ask_all, ask_first, ask_some, gather
+from odeon.patterns import Gathered, NotEnough, ask_all, ask_first, ask_some, gather
 from pattern_kit import run_virtual
 
 
@@ -19,9 +19,9 @@ class Shop:
         self.reply = reply
         self.given_up = False
 
-    async def ask(self, msg: Any, timeout: float = 5.0) -> Any:
+    async def ask(self, msg: Any, timeout: float | None = 5.0) -> Any:
         try:
-            async with asyncio.timeout(timeout or None):
+            async with asyncio.timeout(timeout):
                 await asyncio.sleep(self.after)
         except asyncio.CancelledError:
             self.given_up = True
@@ -65,7 +65,7 @@ def test_enough_good_replies_end_it_and_the_others_are_given_up() -> None:
 def test_a_predicate_says_which_replies_count() -> None:
     async def main() -> None:
         shops = [Shop(i / 10, i) for i in range(6)]
-        got = await gather([s.ask("q") for s in shops], enough=2, when=lambda r: r % 2 == 1)
+        got = await gather([s.ask("q") for s in shops], enough=2, when=lambda r: bool(r % 2))
         assert got.values() == [0, 1, 2, 3] and got.complete
 
     run_virtual(main())
@@ -73,7 +73,7 @@ def test_a_predicate_says_which_replies_count() -> None:
 
 def test_nothing_asked_is_complete_at_once_and_none_wanted_is_refused() -> None:
     async def main() -> None:
-        got = await gather([])
+        got: Gathered[Any] = await gather([])
         assert got.replies == () and got.complete
         with pytest.raises(InvalidArgument, match="at least one"):
             await gather([], enough=0)
@@ -83,7 +83,7 @@ def test_nothing_asked_is_complete_at_once_and_none_wanted_is_refused() -> None:
 
 def test_without_a_limit_it_waits_for_all() -> None:
     async def main() -> None:
-        got = await gather([Shop(1000, 1).ask("q", 0)], 0)
+        got = await gather([Shop(1000, 1).ask("q", None)], 0)
         assert got.values() == [1]
 
     run_virtual(main())

@@ -216,10 +216,10 @@ def test_the_next_time_is_the_first_one_that_a_walk_over_all_minutes_finds() -> 
     for _ in range(60):
         stars = [chance.random() < 0.5 for _ in range(4)]
         fields = [_field(chance, 0, 59, stars[0]), _field(chance, 0, 23, stars[1]),
-                  _field(chance, 1, 31, stars[2]), ("*", set()),
+                  _field(chance, 1, 31, stars[2]), ("*", set[int]()),
                   _field(chance, 0, 6, stars[3])]
         text = " ".join(f for f, _ in fields)
-        minutes, hours, dates, _, weekdays = (values for _, values in fields)
+        minutes, hours, dates, _, weekdays = [values for _, values in fields]
 
         def holds(at: datetime) -> bool:
             by_date, by_weekday = at.day in dates, at.isoweekday() % 7 in weekdays

@@ -105,8 +105,11 @@ class Place:
     def system(self) -> Place:
         return self
 
+    @property
     def events(self) -> Place:
         return self
+
+    is_open = True
 
     def publish(self, event: Any) -> None:
         self.published.append(event)

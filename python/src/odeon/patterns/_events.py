@@ -9,7 +9,6 @@ log = logging.getLogger("odeon.patterns")
 
 
 def publish(system: Any, event: object) -> None:
-    """To those who listen; nothing where the system has ended."""
-    events = getattr(system, "events", None)
-    if events is not None:
-        events().publish(event)
+    """To those who listen; to nobody where the system has ended."""
+    if system is not None and system.is_open:
+        system.events.publish(event)

@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Askable(Protocol):
     """What asks go to: an `ActorRef`."""
 
-    def ask(self, msg: Any, timeout: float = ...) -> Awaitable[Any]: ...
+    def ask(self, message: Any, /, *, timeout: float | None = ...) -> Awaitable[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +129,4 @@ async def ask_first(refs: Iterable[Askable], message: Any, within: float = 5.0) 
 
 async def _ask(ref: Askable, message: Any, within: float) -> Any:
     # The limit is the gathering's; this one only keeps an ask that nobody waits for from staying.
-    return await ref.ask(message, timeout=within if within > 0 else 0)
+    return await ref.ask(message, timeout=within or None)

@@ -198,7 +198,12 @@ class CircuitBreaker:
 
     # -- calls -------------------------------------------------------------------------------------
 
-    async def call(self, f: Callable[..., Awaitable[T] | T], *args: Any, **kwargs: Any) -> T:
+    @overload
+    async def call(self, f: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T: ...
+    @overload
+    async def call(self, f: Callable[..., T], *args: Any, **kwargs: Any) -> T: ...
+
+    async def call(self, f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Calls `f` and, where it gives an awaitable, waits for it. Gives the value; raises what
         the work raised, `CircuitOpen` without having called `f`, and `CallTimeout` after
         `call_timeout`: the work is cancelled then. A call that is itself cancelled counts neither
@@ -220,7 +225,7 @@ class CircuitBreaker:
             permit._ended(why)
             raise
         permit._finished()
-        return cast(T, value)
+        return value
 
     async def call_async(self, work: Awaitable[T]) -> T:
         """The same for an awaitable that exists already; a coroutine that is not let through is

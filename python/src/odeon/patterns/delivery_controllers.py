@@ -77,20 +77,12 @@ class ProducerController(Actor[Any]):
             self._kept = deque(loaded.unconfirmed)
         ctx.send_with_delay(self._options.resend_after, self._options.resend_after, Tick())
 
-    async def receive(self, msg: Any, ctx: Context) -> Any:
+    def receive(self, msg: Any, ctx: Context) -> Any:
         match msg:
             case Send(message):
-                to = ctx.reply_to()
-                number = await self._accept(message, to)
-                if number is not None:
-                    to(number)
+                return self._send(message, ctx.reply_to())
             case Deliver(message):
-                to = ctx.reply_to()
-                number = await self._accept(message, to)
-                if number is not None and number <= self._confirmed:
-                    to(number)
-                elif number is not None:
-                    self._confirmations[number] = to
+                return self._deliver(message, ctx.reply_to())
             case Ready():
                 to = ctx.reply_to()
                 if self._room() > 0:
@@ -100,7 +92,7 @@ class ProducerController(Actor[Any]):
                 else:
                     to.fail(at_capacity(self._options))
             case Demand():
-                await self._demanded(msg)
+                return self._demanded(msg)
             case Tick():
                 # Silence: the oldest one goes again, alone. The answer tells what else was lost.
                 if not self._heard and self._sent > self._confirmed and self._to is not None:
@@ -112,6 +104,18 @@ class ProducerController(Actor[Any]):
             case _:
                 return NotImplemented
         return None
+
+    async def _send(self, message: Any, to: ReplyTo) -> None:
+        number = await self._accept(message, to)
+        if number is not None:
+            to(number)
+
+    async def _deliver(self, message: Any, to: ReplyTo) -> None:
+        number = await self._accept(message, to)
+        if number is not None and number <= self._confirmed:
+            to(number)
+        elif number is not None:
+            self._confirmations[number] = to
 
     async def _accept(self, message: Any, to: ReplyTo) -> int | None:
         if len(self._kept) >= self._options.capacity:

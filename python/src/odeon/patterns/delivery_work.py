@@ -105,18 +105,12 @@ class WorkController(Actor[Any]):
         self._kept = dict(loaded.unconfirmed)
         self._waiting = deque(self._kept)
 
-    async def receive(self, msg: Any, ctx: Context) -> Any:
+    def receive(self, msg: Any, ctx: Context) -> Any:
         match msg:
             case Send(message):
-                to = ctx.reply_to()
-                number = await self._accept(message, to)
-                if number is not None:
-                    to(number)
+                return self._send(message, ctx)
             case Deliver(message):
-                to = ctx.reply_to()
-                number = await self._accept(message, to)
-                if number is not None:
-                    self._confirmations[number] = to
+                return self._deliver(message, ctx)
             case Ready():
                 to = ctx.reply_to()
                 if self._room() > 0:
@@ -127,19 +121,34 @@ class WorkController(Actor[Any]):
                     to.fail(at_capacity(self._options))
             case Demand():
                 self._demanded(msg, ctx)
+                self._give_out(ctx)
             case _Done():
-                await self._done(msg)
+                return self._done(msg, ctx)
             case Terminated():
                 for worker in [w for w in self._workers if w.to == msg.ref]:
                     self._dismiss(worker, ctx)
+                self._give_out(ctx)
             case GetWorkStatus():
                 return WorkStatus(len(self._workers), len(self._waiting),
                                   len(self._kept) - len(self._waiting), self._accepted,
                                   self._finished, self._given_back)
             case _:
                 return NotImplemented
-        self._give_out(ctx)
         return None
+
+    async def _send(self, message: Any, ctx: Context) -> None:
+        to = ctx.reply_to()
+        number = await self._accept(message, to)
+        if number is not None:
+            to(number)
+            self._give_out(ctx)
+
+    async def _deliver(self, message: Any, ctx: Context) -> None:
+        to = ctx.reply_to()
+        number = await self._accept(message, to)
+        if number is not None:
+            self._confirmations[number] = to
+            self._give_out(ctx)
 
     async def _accept(self, message: Any, to: ReplyTo) -> int | None:
         if len(self._kept) >= self._options.capacity:
@@ -173,7 +182,7 @@ class WorkController(Actor[Any]):
             ctx.watch(d.to)
         worker.controller.tell(d)
 
-    async def _done(self, d: _Done) -> None:
+    async def _done(self, d: _Done, ctx: Context) -> None:
         for w in self._workers:
             w.in_hand.discard(d.number)
         if d.number not in self._kept:
@@ -181,13 +190,14 @@ class WorkController(Actor[Any]):
         if not d.confirmed:
             self._given_back += 1
             self._waiting.appendleft(d.number)
-            return
-        self._finished += 1
-        del self._kept[d.number]
-        to = self._confirmations.pop(d.number, None)
-        if to is not None:
-            to(d.number)
-        await self._keep_confirmed()
+        else:
+            self._finished += 1
+            del self._kept[d.number]
+            to = self._confirmations.pop(d.number, None)
+            if to is not None:
+                to(d.number)
+            await self._keep_confirmed()
+        self._give_out(ctx)
 
     async def _keep_confirmed(self) -> None:
         """The queue knows "all up to here": that is what is before the oldest one kept."""

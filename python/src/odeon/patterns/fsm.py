@@ -37,6 +37,7 @@ from typing import Any, Generic, TypeVar
 from odeon.actor import Actor
 from odeon.errors import InvalidArgument, Unhandled
 from odeon.patterns._errors import seconds
+from odeon.patterns._events import publish
 from odeon.patterns._fsm_graph import FsmGraph
 
 S = TypeVar("S", bound=enum.Enum)
@@ -302,8 +303,8 @@ class Fsm(Actor[Any], Generic[S, D]):
         for f in self._listeners:
             f(before, self._state, self._data)
         ctx = self._ctx
-        ctx.system.events().publish(FsmTransition(ctx.self, ctx.path, before.name,
-                                                  self._state.name, message))
+        publish(ctx.system, FsmTransition(ctx.self, ctx.path, before.name, self._state.name,
+                                          message))
         self._enter(step.time)
 
     def _enter(self, time: float | None) -> None:

@@ -48,15 +48,19 @@ def pipe_to(work: Awaitable[T], to: ActorRef[Any], on_value: Callable[[T], Any] 
     it raises what was published. Cancelling it cancels the work.
     """
     task = asyncio.ensure_future(_piped(work, to, on_value, on_error))
+
+    def ended(task: asyncio.Future[None]) -> None:
+        _pipes.discard(task)
+        if task.cancelled():
+            if asyncio.iscoroutine(work):
+                work.close()  # it may never have begun
+            _tell(to, asyncio.CancelledError("the work was given up"))
+        else:
+            task.exception()  # told already
+
     _pipes.add(task)
-    task.add_done_callback(_ended)
+    task.add_done_callback(ended)
     return task
-
-
-def _ended(task: asyncio.Future[None]) -> None:
-    _pipes.discard(task)
-    if not task.cancelled():
-        task.exception()  # told already
 
 
 async def _piped(work: Awaitable[T], to: ActorRef[Any], on_value: Callable[[T], Any] | None,
@@ -64,9 +68,6 @@ async def _piped(work: Awaitable[T], to: ActorRef[Any], on_value: Callable[[T], 
     try:
         value = await work
         message: Any = value if on_value is None else on_value(value)
-    except asyncio.CancelledError as e:
-        _tell(to, e)
-        raise
     except Exception as e:
         if on_error is None:
             _tell(to, e)

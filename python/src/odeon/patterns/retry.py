@@ -73,9 +73,16 @@ class _Attempts:
                      f"the last error: {text_of(last)}")
 
 
-async def retry(factory: Callable[[], Awaitable[T] | T], attempts: int,
-                schedule: Schedule = Schedule(), *, worth: Failures | None = None,
-                deadline: float | None = None) -> T:
+@overload
+async def retry(factory: Callable[[], Awaitable[T]], attempts: int, schedule: Schedule = ..., *,
+                worth: Failures | None = ..., deadline: float | None = ...) -> T: ...
+@overload
+async def retry(factory: Callable[[], T], attempts: int, schedule: Schedule = ..., *,
+                worth: Failures | None = ..., deadline: float | None = ...) -> T: ...
+
+
+async def retry(factory: Callable[[], Any], attempts: int, schedule: Schedule = Schedule(), *,
+                worth: Failures | None = None, deadline: float | None = None) -> Any:
     """Calls `factory` for the work and waits for it, where it is awaitable; when it fails, waits as
     `schedule` says and calls it again, `attempts` times in all. Gives the first value.
 
@@ -90,7 +97,7 @@ async def retry(factory: Callable[[], Awaitable[T] | T], attempts: int,
         try:
             async with _clock.Deadline(state.left()):
                 made = factory()
-                return cast(T, await made if inspect.isawaitable(made) else made)
+                return await made if inspect.isawaitable(made) else made
         except Exception as e:
             pause = state.pause_after(e)
             if pause is None:
