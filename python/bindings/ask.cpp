@@ -406,15 +406,25 @@ awaitable make_awaitable(interp& in, runtime& rt) {
 
 namespace {
 
-/// One thread runs all of a simulation: its kit goes on until this has ended.
-PyObject* run_simulation(ask_object& a) {
+constexpr const char* word_name = "odeon.word";
+
+PyObject* has_come(PyObject* capsule, PyObject*) {
+  const auto* word = static_cast<const std::atomic<std::uint32_t>*>(
+      PyCapsule_GetPointer(capsule, word_name));
+  return word ? PyBool_FromLong(word->load() != 0) : nullptr;
+}
+PyMethodDef has_come_function = {"has_come", &has_come, METH_NOARGS, nullptr};
+
+/// One thread runs all of a simulation: its kit goes on until the word is set. False: an exception
+/// is set.
+bool run_simulation(ask_object& a, std::atomic<std::uint32_t>& word) {
   owned kits(PyImport_ImportModule("odeon.testing.virtual"));
   owned id(PyLong_FromVoidPtr(a.rt));
-  if (!kits || !id) return nullptr;
-  owned done(PyObject_CallMethod(kits.get(), "run_until_done", "OO", id.get(), object_of(a)));
-  if (!done) return nullptr;
-  look(a);
-  return outcome(a);
+  owned capsule(PyCapsule_New(&word, word_name, nullptr));
+  owned ends(capsule ? PyCFunction_New(&has_come_function, capsule.get()) : nullptr);
+  if (!kits || !id || !ends) return false;
+  owned done(PyObject_CallMethod(kits.get(), "run_until", "OO", id.get(), ends.get()));
+  return static_cast<bool>(done);
 }
 
 }  // namespace
@@ -422,10 +432,14 @@ PyObject* run_simulation(ask_object& a) {
 PyObject* block_on(ask_object& a) {
   look(a);
   if (a.now != ask_object::state::pending || a.registered) return outcome(a);
-  if (a.rt->is_simulated()) return run_simulation(a);
   blocked_thread self(*a.rt);
   if (a.core->add_waiter(self, nullptr)) {
-    bool interrupted = false;
+    bool interrupted = a.rt->is_simulated() && !run_simulation(a, self.word);
+    if (interrupted) {
+      owned why(take_exception());
+      a.core->fail(errc::cancelled);
+      set_exception(why.release());
+    }
     while (self.word.load(std::memory_order_acquire) == 0) {
       {
         const detached out;

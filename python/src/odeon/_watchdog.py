@@ -194,6 +194,9 @@ def watch(system: ActorSystem, limit: float) -> None:
     one = _Watched(system, limit)
     if system._host.is_current:
         one.beat()
+    else:  # before any actor runs there: the thread is known from here on
+        one.since, one.outstanding = time.monotonic(), True
+        _native._post(system, one.beat, None)
     with _lock:
         _watched[id(system)] = one
         _changed.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["ActorSnapshot", "Hop", "SystemSnapshot"]
@@ -105,5 +105,5 @@ def snapshot_of(raw: tuple[Any, ...]) -> SystemSnapshot:
     made: dict[str, ActorSnapshot] = {}
     for path in reversed(parts):  # children before parents
         children = tuple(made[child] for child in below.get(path, ()))
-        made[path] = ActorSnapshot(*parts[path], children)
+        made[path] = replace(ActorSnapshot(*parts[path]), children=children)
     return SystemSnapshot(name, uptime, actors, metrics, tuple(made[path] for path in roots))

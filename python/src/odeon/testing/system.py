@@ -59,6 +59,10 @@ class TestSystem(ActorSystem):
             ended = self.when_terminated()
             self.loop.pump(ends=ended.done, seconds=self._limit if timeout is None else timeout)
             complete = bool(ended.done())
+            if not complete:
+                # Who has not ended in time is asked as asyncio asks: by CancelledError.
+                self._host.cancel_handlers()
+                self.loop.pump(ends=ended.done, seconds=1.0)
             self.loop.pump(idle=True)
             self._finish()
         self._end_loop()

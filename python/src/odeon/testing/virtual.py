@@ -86,6 +86,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _came_back(self, _: object) -> None:
         self._outside -= 1
 
+    async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
+        self._outside += 1
+        try:
+            await super().shutdown_default_executor(*args, **kwargs)
+        finally:
+            self._outside -= 1
+
     # -- time -----------------------------------------------------------------------------------------
 
     def _pass_time(self, timeout: float | None) -> bool:
@@ -153,12 +160,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             raise
 
 
-def run_until_done(number: int, ask: Any) -> None:
+def run_until(number: int, ends: Callable[[], bool]) -> None:
     """For the native layer: a blocking wait on a simulation, outside its loop."""
     loop = _by_id.get(number)
     if loop is None:
         raise WouldBlock("the test system of this ask is gone")
-    loop.pump(ends=ask.done)
+    while not ends():
+        loop.pump(ends=ends)
 
 
 def make(seed: int) -> tuple[Any, VirtualLoop]:
