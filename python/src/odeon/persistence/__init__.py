@@ -14,6 +14,7 @@ Example::
 from __future__ import annotations
 
 from . import records
+from .durable_state import DurableState, checkpoint
 from .effects import (
     DurableRef,
     Effect,
@@ -38,6 +39,7 @@ from .timers import CatchUp, DurableTimer, DurableTimers, start_timers
 __all__ = [
     "CatchUp",
     "DurableRef",
+    "DurableState",
     "DurableTimer",
     "DurableTimers",
     "Effect",
@@ -45,6 +47,7 @@ __all__ = [
     "Journal",
     "activate_with",
     "cancel",
+    "checkpoint",
     "install",
     "installed",
     "no_effect",

@@ -30,6 +30,7 @@ class Core:
         self.system = ctx.system
         self.journal = installed(self.system)
         self.sequence = 0  # of the last event, or the revision of the state
+        self.is_ready = False  # recovered: what the actor has is the whole of what is stored
         self._epoch = 0
         self._marks: dict[str, int] = {}
 
@@ -62,6 +63,7 @@ class Core:
 
     def ready(self, ctx: Context) -> None:
         """Recovery has ended well: deliveries may come."""
+        self.is_ready = True
         _native.durable_add_receiver(self.system, self.id, ctx.self)
 
     def address(self, to: Target) -> str:
