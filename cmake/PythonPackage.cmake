@@ -103,4 +103,14 @@ function(odeon_python_module tag suffix headers)
   add_dependencies(odeon_native_${tag} odeon_package_${tag})
   add_custom_target(odeon_python_${tag} ALL)
   add_dependencies(odeon_python_${tag} odeon_native_${tag})
+  # For the tests: an extension module of a program of both languages, beside the package.
+  add_library(odeon_test_bank_${tag} MODULE "${PROJECT_SOURCE_DIR}/python/tests/native/bank.cpp")
+  target_link_libraries(odeon_test_bank_${tag} PRIVATE odeon_build odeon_python_build odeon_shared)
+  target_include_directories(odeon_test_bank_${tag} SYSTEM PRIVATE "${headers}")
+  target_include_directories(odeon_test_bank_${tag} PRIVATE "${PROJECT_SOURCE_DIR}/include")
+  set_target_properties(odeon_test_bank_${tag} PROPERTIES
+    OUTPUT_NAME odeon_test_bank PREFIX "" SUFFIX "${suffix}"
+    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/package-${tag}"
+    BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN/odeon")
+  add_dependencies(odeon_python_${tag} odeon_test_bank_${tag})
 endfunction()

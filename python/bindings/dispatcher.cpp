@@ -39,7 +39,8 @@ std::size_t resident_bytes() noexcept {
 
 }  // namespace
 
-// -- a pool -------------------------------------------------------------------------------------------
+// -- a pool
+// -------------------------------------------------------------------------------------------
 
 struct host_pool::lists {
   mutable std::mutex mutex;
@@ -166,18 +167,19 @@ PyObject* host_pool::metrics() const {
     if (!out) return nullptr;
     // Plain numbers of the host's thread: each is right, together they may be of two moments.
     const host_metrics& m = e.at->metrics;
-    owned one(Py_BuildValue("{s:s,s:n,s:K,s:K,s:K,s:K,s:K,s:n}", "host", e.at->name().c_str(),
-                            "actors_hosted", static_cast<Py_ssize_t>(e.actors), "messages_handled",
-                            m.messages, "suspensions", m.suspensions, "drains", m.drains,
-                            "gil_hold_ns_total", m.gil_hold_ns, "gil_hold_ns_max",
-                            m.longest_hold_ns, "mailbox_depth_total",
-                            static_cast<Py_ssize_t>(waiting_->now.load(std::memory_order_relaxed))));
+    owned one(Py_BuildValue(
+        "{s:s,s:n,s:K,s:K,s:K,s:K,s:K,s:n}", "host", e.at->name().c_str(), "actors_hosted",
+        static_cast<Py_ssize_t>(e.actors), "messages_handled", m.messages, "suspensions",
+        m.suspensions, "drains", m.drains, "gil_hold_ns_total", m.gil_hold_ns, "gil_hold_ns_max",
+        m.longest_hold_ns, "mailbox_depth_total",
+        static_cast<Py_ssize_t>(waiting_->now.load(std::memory_order_relaxed))));
     if (!one || PyList_Append(out.get(), one.get()) != 0) return nullptr;
   }
   return out.release();
 }
 
-// -- spawning elsewhere -------------------------------------------------------------------------------
+// -- spawning elsewhere
+// -------------------------------------------------------------------------------
 
 namespace {
 
@@ -197,22 +199,22 @@ PyObject* stand_in_dispatcher::spawn(interp& in, actor_system& system, detail::c
                                      PyObject* cls, PyObject* args, PyObject* kwargs,
                                      spawn_options& options) {
   if (&in != make_.home())
-    return raise(in, error(errc::invalid_argument, "the dispatcher " + name_ +
-                                                       " is used by the main interpreter only"));
+    return raise(in, error(errc::invalid_argument,
+                           "the dispatcher " + name_ + " is used by the main interpreter only"));
   if (refuse_router(in, name_, options)) return nullptr;
-  owned made(PyObject_CallFunctionObjArgs(make_.get(), cls, args, kwargs ? kwargs : Py_None,
-                                          nullptr));
+  owned made(
+      PyObject_CallFunctionObjArgs(make_.get(), cls, args, kwargs ? kwargs : Py_None, nullptr));
   PyObject *there = nullptr, *its_args = nullptr, *its_kwargs = nullptr;
   if (!made || !PyArg_ParseTuple(made.get(), "O!O!O!", &PyType_Type, &there, &PyTuple_Type,
                                  &its_args, &PyDict_Type, &its_kwargs))
     return nullptr;
   py_class* known = class_for(in, there);
   if (!known) return nullptr;
-  return spawn_there(in, system, parent,
-                     std::make_shared<actor_props>(in, *known, at_,
-                                                   py_handle(in, Py_NewRef(its_args)),
-                                                   py_handle(in, Py_NewRef(its_kwargs))),
-                     options);
+  return spawn_there(
+      in, system, parent,
+      std::make_shared<actor_props>(in, *known, at_, py_handle(in, Py_NewRef(its_args)),
+                                    py_handle(in, Py_NewRef(its_kwargs))),
+      options);
 }
 
 PyObject* spawn_remote(interp& in, actor_system& system, detail::cell* parent, PyObject* cls,
@@ -222,9 +224,9 @@ PyObject* spawn_remote(interp& in, actor_system& system, detail::cell* parent, P
   py_class* known = class_for(in, cls);
   if (!known) return nullptr;
   if (&at->home() == &in) {
-    auto props = std::make_shared<actor_props>(in, *known, std::move(at),
-                                               py_handle(in, Py_NewRef(args)),
-                                               py_handle(in, Py_XNewRef(kwargs)));
+    auto props =
+        std::make_shared<actor_props>(in, *known, std::move(at), py_handle(in, Py_NewRef(args)),
+                                      py_handle(in, Py_XNewRef(kwargs)));
     auto recipe = std::make_shared<remote_recipe>();
     recipe->place = std::move(place);
     props->recipe = std::move(recipe);

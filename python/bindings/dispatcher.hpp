@@ -17,8 +17,8 @@ namespace odeon::python {
 /// What a named dispatcher allows; 0: any number. Of the whole pool.
 struct pool_quota {
   std::size_t max_actors = 0;
-  std::size_t max_mailbox_total = 0;         ///< messages from elsewhere that wait or are handled
-  std::size_t memory_soft_limit_bytes = 0;   ///< resident memory of the process, looked at by spawn
+  std::size_t max_mailbox_total = 0;        ///< messages from elsewhere that wait or are handled
+  std::size_t memory_soft_limit_bytes = 0;  ///< resident memory of the process, looked at by spawn
 };
 
 /// A dispatcher that chooses where an actor runs. Added to a system before its actors, and never
@@ -76,8 +76,8 @@ class stand_in_dispatcher final : public python_dispatcher {
   const std::shared_ptr<host> at_;
 };
 
-/// Spawns on a host of another interpreter: class by name, arguments encoded. As `spawn`; `place` is
-/// kept for as long as the actor lives.
+/// Spawns on a host of another interpreter: class by name, arguments encoded. As `spawn`; `place`
+/// is kept for as long as the actor lives.
 [[nodiscard]] PyObject* spawn_remote(interp& in, actor_system& system, detail::cell* parent,
                                      PyObject* cls, PyObject* args, PyObject* kwargs,
                                      std::shared_ptr<host> at, spawn_options& options,

@@ -78,12 +78,12 @@ detail::envelope* make_encoded_envelope(encoded_payload body, bool extra) {
   return e;
 }
 
-// -- with the codec -----------------------------------------------------------------------------------
+// -- with the codec
+// -----------------------------------------------------------------------------------
 
 PyObject* codec_of(interp& in) noexcept {
   if (in.codec) [[likely]]
     return in.codec;
-  // It also tells the codec how references to actors travel.
   owned module(PyImport_ImportModule("odeon._interop"));
   if (!module) return nullptr;
   return in.codec = PyObject_CallMethod(module.get(), "native_codec", nullptr);

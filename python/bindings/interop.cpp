@@ -2,21 +2,27 @@
 //
 // How an asker takes its answer is told by the type of the message it asked with, which the ask
 // keeps: an object of Python (the asker is of the same interpreter, and takes objects), encoded (of
-// another interpreter: it takes what makes an object there).
+// another interpreter: it takes what makes an object there), or one of C++ (the ask's state is of
+// the reply's type, which the system's message table knows how to read).
 
 #include "interop.hpp"
 
 #include "ask.hpp"
-#include "encoded.hpp"
+#include "codec.hpp"
 #include "durable.hpp"
+#include "encoded.hpp"
 #include "events.hpp"
 #include "failure.hpp"
 #include "message.hpp"
 #include "ref.hpp"
+#include "system.hpp"
+#include <odeon/address/messages.hpp>
 #include <odeon/address/resolver.hpp>
 #include <odeon/core/actor_system.hpp>
 #include <odeon/core/detail/routing.hpp>
 #include <odeon/core/signals.hpp>
+
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <mutex>
@@ -25,6 +31,8 @@
 namespace odeon::python {
 
 namespace {
+
+constexpr std::string_view plain_value = "python.value";  // as the codec names what has no class
 
 PyObject* reason_text(const exit_reason& r) { return text_of(to_string(r)); }
 
@@ -53,20 +61,116 @@ std::string taken_text() {
   return out;
 }
 
-PyObject* arrived(interp& in, py_actor& a, detail::envelope& e) {
-  PyObject* made = decode_object(in, body_in(e));
-  if (made) return made;
-  // The sender's fault, or this program's: no failure of the actor.
-  const std::string text = a.cell().path() + " cannot read " + std::string(e.type->name) + ": " +
-                           taken_text();
+/// What arrived cannot be made an object: told, and its asker as well. The sender's fault, or this
+/// program's: no failure of the actor. Null; the exception that was set is cleared.
+PyObject* unreadable(interp&, py_actor& a, detail::envelope& e) {
+  const std::string text =
+      a.cell().path() + " cannot read " + std::string(e.type->name) + ": " + taken_text();
   if (detail::ask_state_base* ask = e.ask()) ask->fail({errc::bad_encoding, text});
-  owned told = interop_call("not_readable", "s#", text.data(), static_cast<Py_ssize_t>(text.size()));
+  owned told =
+      interop_call("not_readable", "s#", text.data(), static_cast<Py_ssize_t>(text.size()));
   if (!told) PyErr_Clear();
   return nullptr;
 }
 
+PyObject* arrived(interp& in, py_actor& a, detail::envelope& e) {
+  PyObject* made = decode_object(in, body_in(e));
+  return made ? made : unreadable(in, a, e);
+}
+
 std::shared_ptr<waiting_count> quota_of(const detail::cell& to) {
   return is_python(to) ? static_cast<host&>(to.where()).waiting : nullptr;
+}
+
+// -- C++ actors
+// -----------------------------------------------------------------------------------------
+
+/// What the system of `c` knows of travelling messages; null: the system has ended.
+message_table* table_of(const detail::cell& c) {
+  if (!detail::runtime_of(c.system())) return nullptr;
+  return &messages_of(actor_system::of(c.system()));
+}
+
+/// Bytes of C++ as an object; those without a name are a plain value.
+PyObject* object_of(interp& in, const wire::tagged& from) noexcept {
+  PyObject* codec = codec_of(in);
+  if (!codec) return nullptr;
+  return guarded(in, [&] {
+    const std::string_view manifest = from.manifest.empty() ? plain_value : from.manifest;
+    return codec_decode(codec, manifest, from.version, from.payload, nullptr, codec_plain);
+  });
+}
+
+wire::tagged_view view_of(const encoded_body& body) noexcept {
+  return {body.manifest, body.version, wire::format::msgpack, body.payload};
+}
+
+/// The message as its C++ type, for an actor of C++; null with an exception set.
+detail::envelope* typed_envelope(interp& in, detail::cell& to, PyObject* message, bool extra,
+                                 const detail::travelling*& known) {
+  message_table* table = table_of(to);
+  if (!table) {
+    raise(in, error(errc::system_stopped, "the actor system has ended"));
+    return nullptr;
+  }
+  encoded_payload body = encode_object(in, message);
+  if (!body) return nullptr;
+  known = table->find(body->manifest);
+  if (!known) {
+    raise(in, error(errc::no_codec, std::string(Py_TYPE(message)->tp_name) + " cannot be sent to " +
+                                        to.path() + ": its manifest \"" + body->manifest +
+                                        "\" is none of the C++ messages of the system"));
+    return nullptr;
+  }
+  if (!to.accepts(*known->type)) {
+    raise(in, error(errc::wrong_type,
+                    to.path() + " has no handler for " + std::string(known->manifest)));
+    return nullptr;
+  }
+  const detail::travel_context context(to.system());
+  auto made = known->read(view_of(*body), extra, context.get());
+  if (!made) {
+    raise(in, error(errc::no_codec, body->manifest + " cannot be sent to " + to.path() + ": " +
+                                        std::string(made.error().text())));
+    return nullptr;
+  }
+  detail::stamp(**made);
+  return *made;
+}
+
+PyObject* ask_typed(interp& in, runtime& rt, detail::cell& to, PyObject* message, duration limit) {
+  const detail::travelling* known = nullptr;
+  detail::envelope* e = typed_envelope(in, to, message, false, known);
+  if (!e) return nullptr;
+  if (!known->ask) {
+    detail::lose(to, *e, {errc::invalid_argument, "it is no request"});
+    return raise(in, error(errc::invalid_argument,
+                           std::string(known->manifest) + " is no request: it has no reply"));
+  }
+  auto [ask, done] = make_awaitable(in, rt);
+  if (!ask) {
+    detail::lose(to, *e, {errc::internal, "no memory"});
+    return nullptr;
+  }
+  auto shared = std::make_shared<completion>(std::move(done));
+  known->ask(to, *e, limit, [shared](result<wire::tagged> r) {
+    if (!r) return shared->fail(std::move(r).error());
+    auto reply = std::make_shared<wire::tagged>(*std::move(r));
+    shared->set([reply](interp& taker) { return object_of(taker, *reply); });
+  });
+  return ask;
+}
+
+/// A message of C++ that the table knows; null without an exception: it does not.
+PyObject* typed_to_python(interp& in, py_actor& a, detail::envelope& e, bool& wanted) {
+  wanted = true;
+  const auto& table = messages_of(actor_system::of(a.cell().system()));
+  const detail::travelling* known = table.find(*e.type);
+  if (!known) return nullptr;
+  const detail::travel_context context(a.cell().system());
+  auto made = known->write(e.payload(), context.get());
+  PyObject* object = made ? object_of(in, *made) : raise(in, made.error());
+  return object ? object : unreadable(in, a, e);
 }
 
 /// The message as an envelope for `to`; null with an exception set.
@@ -80,10 +184,8 @@ detail::envelope* envelope_for(interp& in, detail::cell& to, PyObject* message, 
     return e;
   }
   if (!is_python(to)) {
-    raise(in, error(errc::no_codec, std::string(Py_TYPE(message)->tp_name) +
-                                        " cannot be sent to " + to.path() +
-                                        ", which is no actor of Python"));
-    return nullptr;
+    const detail::travelling* known = nullptr;
+    return typed_envelope(in, to, message, extra, known);
   }
   encoded_payload body = encode_object(in, message);
   if (!body) return nullptr;
@@ -123,11 +225,12 @@ PyObject* message_to_python(interp& in, py_actor& a, detail::envelope& e, bool& 
     if (PyObject* made = durable_to_python(in, e); made || PyErr_Occurred()) return made;
     if (PyObject* made = event_to_python(in, e); made || PyErr_Occurred()) return made;
     wanted = !e.type->signal;
-    return nullptr;
+    return wanted && !is_py_message(*e.type) ? typed_to_python(in, a, e, wanted) : nullptr;
   });
 }
 
-// -- sending ------------------------------------------------------------------------------------------
+// -- sending
+// ------------------------------------------------------------------------------------------
 
 int send_foreign(interp& in, detail::cell& to, PyObject* message, const tell_options* options) {
   detail::envelope* e = envelope_for(in, to, message, options != nullptr);
@@ -145,6 +248,7 @@ int send_foreign(interp& in, detail::cell& to, PyObject* message, const tell_opt
 PyObject* ask_foreign(interp& in, detail::cell& to, PyObject* message, duration limit) {
   runtime* rt = detail::runtime_of(to.system());
   if (!rt) return raise(in, error(errc::system_stopped, "the actor system has ended"));
+  if (!is_python(to)) return ask_typed(in, *rt, to, message, limit);
   detail::envelope* e = envelope_for(in, to, message, false);
   if (!e) return nullptr;
   auto* s = new py_ask_state();
@@ -157,11 +261,22 @@ PyObject* ask_foreign(interp& in, detail::cell& to, PyObject* message, duration 
   return new_ask(in, *rt, s);
 }
 
-// -- answering ----------------------------------------------------------------------------------------
+// -- answering
+// ----------------------------------------------------------------------------------------
 
 bool asked_here(const detail::ask_state_base& ask) noexcept {
   return !ask.type || is_py_message(*ask.type);
 }
+
+namespace {
+
+/// The message of C++ that was asked with; null: one of Python.
+const detail::travelling* asked_with(const detail::ask_state_base& ask) {
+  if (asked_here(ask) || is_encoded(*ask.type) || !ask.system) return nullptr;
+  return messages_of(actor_system::of(*ask.system)).find(*ask.type);
+}
+
+}  // namespace
 
 bool give_reply(interp& in, detail::ask_state_base& ask, PyObject* value) {
   if (asked_here(ask)) return detail::fulfil<py_value>(ask, py_handle(in, Py_NewRef(value)));
@@ -169,6 +284,11 @@ bool give_reply(interp& in, detail::ask_state_base& ask, PyObject* value) {
   if (!body) {
     ask.fail({errc::no_codec, "the reply cannot be sent to the asker: " + taken_text()});
     return false;
+  }
+  if (const detail::travelling* known = asked_with(ask)) {
+    const detail::travel_context context(*ask.system);
+    auto taken = known->settle(ask, view_of(*body), context.get());
+    return taken && *taken;
   }
   return detail::fulfil<py_value>(
       ask, [body = std::move(body)](interp& taker) { return decode_object(taker, *body); });
@@ -181,6 +301,7 @@ bool give_failure(interp& in, detail::ask_state_base& ask, PyObject* exception, 
       return raise_from(taker, error(errc::handler_failed, text), Py_NewRef(held->get()));
     });
   }
+  if (asked_with(ask)) return ask.fail({errc::handler_failed, std::move(text)});
   // The class's path, and the traceback as text: the object stays here.
   std::string path;
   std::string trace;
@@ -189,17 +310,16 @@ bool give_failure(interp& in, detail::ask_state_base& ask, PyObject* exception, 
       !read_text(PyTuple_GET_ITEM(told.get(), 0), "a class path", path) ||
       !read_text(PyTuple_GET_ITEM(told.get(), 1), "a traceback", trace))
     PyErr_Clear();
-  return detail::fulfil<py_value>(
-      ask, [text = std::move(text), path, trace](interp&) -> PyObject* {
-        return interop_call("raise_remote", "s#s#s#", text.data(),
-                            static_cast<Py_ssize_t>(text.size()), path.data(),
-                            static_cast<Py_ssize_t>(path.size()), trace.data(),
-                            static_cast<Py_ssize_t>(trace.size()))
-            .release();
-      });
+  return detail::fulfil<py_value>(ask, [text = std::move(text), path, trace](interp&) -> PyObject* {
+    return interop_call("raise_remote", "s#s#s#", text.data(), static_cast<Py_ssize_t>(text.size()),
+                        path.data(), static_cast<Py_ssize_t>(path.size()), trace.data(),
+                        static_cast<Py_ssize_t>(trace.size()))
+        .release();
+  });
 }
 
-// -- references -----------------------------------------------------------------------------------------
+// -- references
+// -----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -251,7 +371,52 @@ PyObject* ref_from_text(PyObject* module, PyObject* o) {
   });
 }
 
-PyMethodDef interop_functions[] = {{"_ref_to_text", &ref_to_text, METH_O, nullptr},
+PyObject* system_capsule(PyObject* module, PyObject* o) {
+  const entry in_layer;
+  interp& in = interp_of_module(module);
+  actor_system* s = system_in(in, o);
+  return s ? PyCapsule_New(s, "odeon.actor_system", nullptr) : nullptr;
+}
+
+PyObject* ref_capsule(PyObject* module, PyObject* o) {
+  const entry in_layer;
+  interp& in = interp_of_module(module);
+  return guarded(in, [&]() -> PyObject* {
+    any_ref ref = read_ref(in, o);
+    if (!ref) return nullptr;
+    auto* held = new any_ref(std::move(ref));
+    PyObject* capsule = PyCapsule_New(held, "odeon.any_ref", [](PyObject* c) {
+      delete static_cast<any_ref*>(PyCapsule_GetPointer(c, "odeon.any_ref"));
+    });
+    if (!capsule) delete held;
+    return capsule;
+  });
+}
+
+PyObject* ref_of_capsule(PyObject* module, PyObject* capsule) {
+  const entry in_layer;
+  interp& in = interp_of_module(module);
+  auto* held = static_cast<any_ref*>(PyCapsule_GetPointer(capsule, "odeon.any_ref"));
+  return held ? guarded(in, [&] { return new_ref(in, *held); }) : nullptr;
+}
+
+/// Message types are told apart by their addresses: modules of C++ that are loaded from here on
+/// take those of this one in place of their own.
+PyObject* share_symbols(PyObject*, PyObject*) {
+  Dl_info where{};
+  if (dladdr(reinterpret_cast<void*>(&share_symbols), &where) == 0 ||
+      !dlopen(where.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL)) {
+    PyErr_SetString(PyExc_OSError, "the symbols of odeon._native cannot be shared");
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+PyMethodDef interop_functions[] = {{"_system_capsule", &system_capsule, METH_O, nullptr},
+                                   {"_ref_capsule", &ref_capsule, METH_O, nullptr},
+                                   {"_ref_of_capsule", &ref_of_capsule, METH_O, nullptr},
+                                   {"_share_symbols", &share_symbols, METH_NOARGS, nullptr},
+                                   {"_ref_to_text", &ref_to_text, METH_O, nullptr},
                                    {"_ref_from_text", &ref_from_text, METH_O, nullptr},
                                    {}};
 

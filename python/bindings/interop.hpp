@@ -9,7 +9,8 @@
 namespace odeon::python {
 
 /// The message of `e` as an object for `a`: a new reference. Null with an exception set: it cannot
-/// be made one; null without: `a` has no use for it, and `wanted` says whether that is worth telling.
+/// be made one; null without: `a` has no use for it, and `wanted` says whether that is worth
+/// telling.
 [[nodiscard]] PyObject* message_to_python(interp& in, py_actor& a, detail::envelope& e,
                                           bool& wanted) noexcept;
 

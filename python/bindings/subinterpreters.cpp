@@ -5,9 +5,9 @@
 // crosses meanwhile are cells, envelopes of bytes and asks: no object of Python.
 //
 // The end, in order: (1) the system's actors have ended, or its limit has passed; (2) the parent
-// writes to the stop descriptor; (3) the interpreter's loop ends, the host is detached, its tasks are
-// cancelled; (4) `_finish`: what is dropped later is lost; (5) Py_EndInterpreter; (6) the thread goes
-// back to the main interpreter and is joined there.
+// writes to the stop descriptor; (3) the interpreter's loop ends, the host is detached, its tasks
+// are cancelled; (4) `_finish`: what is dropped later is lost; (5) Py_EndInterpreter; (6) the
+// thread goes back to the main interpreter and is joined there.
 
 #include "dispatcher.hpp"
 #include "system.hpp"
@@ -21,8 +21,7 @@ namespace {
 constexpr const char* capsule_name = "odeon.host_pool";
 
 struct pool_object {
-  PyObject_HEAD
-  std::shared_ptr<host_pool> held;
+  PyObject_HEAD std::shared_ptr<host_pool> held;
 };
 pool_object& as_pool(PyObject* o) noexcept { return *reinterpret_cast<pool_object*>(o); }
 
@@ -108,13 +107,14 @@ PyObject* pool_open(PyObject* o, PyObject* system) {
     auto& pool = as_pool(o).held;
     auto link = s->find_extension<system_link>();
     if (!link->dispatchers.emplace(pool->name(), pool).second || link->hosts.contains(pool->name()))
-      return raise(in, error(errc::name_taken,
-                             "the dispatcher name \"" + pool->name() + "\" is taken"));
+      return raise(
+          in, error(errc::name_taken, "the dispatcher name \"" + pool->name() + "\" is taken"));
     Py_RETURN_NONE;
   });
 }
 
-// -- interpreters -------------------------------------------------------------------------------------
+// -- interpreters
+// -------------------------------------------------------------------------------------
 
 /// _join_pool(capsule, host), from inside a new interpreter.
 PyObject* join_pool(PyObject* module, PyObject* args) {
@@ -241,7 +241,8 @@ PyObject* open_dispatcher(PyObject* module, PyObject* args) {
 }
 
 PyMethodDef functions[] = {{"_open_dispatcher", &open_dispatcher, METH_VARARGS, nullptr},
-                           {"_join_pool", &join_pool, METH_VARARGS, nullptr}, {}};
+                           {"_join_pool", &join_pool, METH_VARARGS, nullptr},
+                           {}};
 
 }  // namespace
 

@@ -79,7 +79,6 @@ class Compute:
         with self._lock:
             self._check()
             if self._pool is None:
-                _interop.native_codec()
                 self._pool = WorkerPool(self._most_processes, PoolOptions())
                 self._seats = [_Seat() for _ in range(self._most_processes)]
             encoded = self._pool.codec.encode((path, list(args), kwargs), self._pool.flags)

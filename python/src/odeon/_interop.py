@@ -17,10 +17,7 @@ _log = logging.getLogger("odeon.actor")
 
 
 def native_codec() -> Any:
-    """The native part of this interpreter's codec, which knows references to actors from now on."""
-    if codecs.default._reference is None:
-        codecs.default.set_reference_type(
-            _native.ActorRef, _native._ref_to_text, _native._ref_from_text)
+    """The native part of this interpreter's codec."""
     return codecs.default.native
 
 
@@ -33,12 +30,12 @@ def factory_path(cls: type) -> str:
     what = f"{module}.{name}"
     if module == "__main__":
         raise TypeError(
-            f"{what} cannot be made in another interpreter: the main program is not imported there; "
-            "put the class into a module")
+            f"{what} cannot be made in another interpreter: the main program is not imported "
+            "there; put it into a module")
     if "<" in name:
         raise TypeError(
-            f"{what} cannot be made in another interpreter: it is defined inside a function; put it "
-            "at the top of a module")
+            f"{what} cannot be made in another interpreter: it is defined inside a function; put "
+            "it at the top of a module")
     try:
         found = find_factory(f"{module}:{name}")
     except (ImportError, AttributeError) as reason:
@@ -78,3 +75,7 @@ def raise_remote(text: str, class_path: str, trace: str) -> NoReturn:
     if trace:
         failed.add_note("raised elsewhere:\n" + trace.rstrip())
     raise failed
+
+
+# Before classes are registered: how their fields travel is looked at then.
+codecs.default.set_reference_type(_native.ActorRef, _native._ref_to_text, _native._ref_from_text)

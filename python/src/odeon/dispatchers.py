@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from . import _interop, _native, interpreters
+from . import _native, interpreters
 from .codecs import Encoded
 from .errors import InterpreterCompatError, OdeonError, QuotaExceeded, WorkerDied
 from .subprocess_worker import (NO_ANSWER, HostedActor, PoolOptions, WorkerPool, _Failed, _Stopped,
@@ -304,7 +304,6 @@ class _Hosted(HostedActor):
 
 class _Processes:
     def __init__(self, system: ActorSystem, name: str, option: Subprocess) -> None:
-        _interop.native_codec()  # it knows references from now on, and the pool's codec with it
         self._name = name
         self._quota = option.quota
         self._count = _Count()
