@@ -90,7 +90,10 @@ class Fork(Generic[T, X, M]):
         if self.status is _IDLE:
             scheduler = current_scheduler()
             self._start(scheduler, scheduler.root)
-        return self
+        try:
+            return self
+        finally:
+            del self  # see `Scheduler._turns`
 
     def __iter__(self) -> Generator[Any, Any, Fork[T, X, M]]:
         self.activate()
@@ -180,6 +183,7 @@ class Fork(Generic[T, X, M]):
         self._context: Context | None = copy_context()
         group.ready.append(self)
         if not scheduler.draining:
+            del self
             scheduler.drain()
 
     def _wake(self) -> None:
@@ -194,6 +198,7 @@ class Fork(Generic[T, X, M]):
             group._group = scheduler.root
             scheduler.root.ready.append(group)
         if not scheduler.draining:
+            del self, group
             scheduler.drain()
 
     def _watch(self, watcher: Any) -> None:
@@ -245,6 +250,8 @@ def resume(fork: Fork[Any, Any, Any]) -> None:
         return
     scheduler = fork._scheduler
     if scheduler.thread == get_ident():
-        fork._wake()
+        wake = fork._wake
+        del fork
+        wake()
     else:
         scheduler.host.call_soon_threadsafe(fork._wake)

@@ -25,19 +25,12 @@ def main(work: Task[Any, Any, Any]) -> None:
     nothing can go on unless it is resumed from outside.
     """
     scheduler = current_scheduler()
-    started: AnyFork = Fork(work)
+    forks: list[AnyFork] = [Fork(work)]
     host = scheduler.host
     if scheduler.draining or not isinstance(host, ThreadHost):
-        started.activate()
-        return
-
-    def first() -> None:
-        nonlocal started
-        if started is not None:
-            f, started = started, None
-            f.activate()
-
-    host.pump(scheduler.is_busy, first)
+        forks.pop().activate()
+    else:
+        host.pump(scheduler.is_busy, lambda: forks.pop().activate())
 
 
 def run(

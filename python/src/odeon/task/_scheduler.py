@@ -101,7 +101,10 @@ class Scheduler:
             self._kept[fork.id] = fork
             fork._watch(_Forget(self._kept, fork.id))
         fork._start(self, self.root)
-        return fork
+        try:
+            return fork
+        finally:
+            del fork
 
     def _start_soon(self, work: Generator[Any, Any, None]) -> None:
         from ._fork import Fork
@@ -141,7 +144,12 @@ class Scheduler:
             self.on_quiet()
 
     def _turns(self) -> bool:
-        """True: nothing is ready; False: there is no time left."""
+        """True: nothing is ready; False: there is no time left.
+
+        From Python 3.12 on the frame of a generator that raised refers to the frames that it was
+        called from, so the error keeps those. They let go of the task before they end: otherwise a
+        task that failed, and that nobody has a handle to, would be a circle with its error.
+        """
         root = group = self.root
         thrown = self._thrown
         on_hold: list[tuple[AnyFork, Group]] = []  # joining tasks, and where each has its turn
@@ -191,6 +199,7 @@ class Scheduler:
                 elif now >= until:
                     return False
         finally:  # no time, or an error to stop the program: the rest has its turns later
+            task = item = None
             self._require(group)
             while on_hold:
                 task, group = on_hold.pop()
@@ -219,6 +228,7 @@ class Scheduler:
                         if inner is not None:
                             return inner
                         task._idle = True
+                    task = None
                     return None
                 while on_hold:
                     task = on_hold.pop()
@@ -246,6 +256,7 @@ class Scheduler:
             task._ended(end.value)
         except BaseException as error:
             self._failed(task, error)
+            task = None
         return _ENDED
 
     def _throw(self, task: AnyFork, error: BaseException) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Awaitable, Callable, Generator, Iterable
+from functools import partial
 from types import GeneratorType
 from typing import Any, cast, overload
 
@@ -76,24 +77,26 @@ def sleep(ms: float = 0, *, seconds: float | None = None) -> Generator[Control, 
         raise InvalidArgument("sleep: the duration is not a number")
     me = yield CURRENT
     scheduler: Scheduler = me._scheduler
-    due: list[bool] = []
+    waiting = [me]
     host = scheduler.host
     if delay <= 0 and isinstance(host, LoopHost):
-        timer: Any = host.call_soon(_turn, me, due)
+        timer: Any = host.call_soon(_turn, waiting)
     else:
-        timer = host.call_later(max(delay, 0.0), _turn, me, due)
+        timer = host.call_later(max(delay, 0.0), _turn, waiting)
     scheduler.waiting += 1
     try:
-        while not due:
+        while waiting:
             yield SUSPEND
     finally:
         scheduler.waiting -= 1
         timer.cancel()
 
 
-def _turn(task: AnyFork, due: list[bool]) -> None:
-    due.append(True)
-    task._wake()
+def _turn(waiting: list[AnyFork], *_: object) -> None:
+    """Wakes who waits, and takes it out: what calls this is kept alive by the traceback of an error
+    that follows from it, and must not keep the task."""
+    if waiting:
+        waiting.pop()._wake()
 
 
 @overload
@@ -123,16 +126,17 @@ def wait(value: Any) -> Task[Any, Any, Any]:
 def _wait_for(awaitable: Any) -> Generator[Control, Any, Any]:
     me = yield CURRENT
     scheduler: Scheduler = me._scheduler
-    done: list[bool] = []
+    waiting = [me]
     future = scheduler.host.future(awaitable)
-    future.add_done_callback(lambda _: _turn(me, done))
+    future.add_done_callback(partial(_turn, waiting))
     scheduler.waiting += 1
     try:
-        while not done:
+        while waiting:
             yield SUSPEND
     finally:
         scheduler.waiting -= 1
-        if not done:
+        if waiting:
+            waiting.clear()
             future.cancel()
     return future.result()
 
@@ -140,16 +144,16 @@ def _wait_for(awaitable: Any) -> Generator[Control, Any, Any]:
 def _one_turn(value: Any) -> Generator[Control, Any, Any]:
     me = yield CURRENT
     scheduler: Scheduler = me._scheduler
-    had: list[bool] = []
+    waiting = [me]
     # Behind all that are ready in the root; from there once more behind those of the own group.
-    Fork(_turn_of(me, had))._start(scheduler, scheduler.root)
-    while not had:
+    Fork(_turn_of(waiting))._start(scheduler, scheduler.root)
+    while waiting:
         yield SUSPEND
     return value
 
 
-def _turn_of(task: AnyFork, had: list[bool]) -> Generator[Any, Any, None]:
-    _turn(task, had)
+def _turn_of(waiting: list[AnyFork]) -> Generator[Any, Any, None]:
+    _turn(waiting)
     return
     yield
 

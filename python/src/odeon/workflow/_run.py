@@ -23,11 +23,11 @@ from odeon.errors import (
     NoReply,
     OdeonError,
     Refused,
-    VersionConflict,
     from_code,
 )
 
 from ._marking import NOWHERE, Firing, Marking, Plan, Token, Visit, code_of, fire, text_of
+from ._replay import Completed, Failing, replay
 from ._state import StateStore
 from ._steps import Shape, Step, StepContext
 from ._store import Record, RunStore
@@ -35,15 +35,6 @@ from ._values import Values
 
 _run_numbers = itertools.count(1)
 _NOT_AGAIN = (Refused, EncodingError)
-
-
-@dataclass(slots=True)
-class Failing:
-    """Why a run fails."""
-
-    code: str
-    text: str
-    cause: BaseException | None = None
 
 
 @dataclass(slots=True)
@@ -61,15 +52,6 @@ class UnderWay:
     visit: Visit
     task: asyncio.Task[Ended]
     pauses: bool = False  # between two attempts
-
-
-@dataclass(slots=True)
-class Completed:
-    """A step with a compensation."""
-
-    visit: Visit
-    output: Any
-    is_undone: bool = False
 
 
 @dataclass(slots=True)
@@ -440,55 +422,8 @@ class Run:
             if answers:
                 self._has_answer, self._answer = True, input
             return False
-        for r in records:
-            replay = getattr(self, f"_replay_{r['kind']}", None)
-            if replay is None:
-                raise VersionConflict(f"the run '{self.run_id}' has a record '{r['kind']}'")
-            replay(recorder.values, r)
+        replay(self, recorder.values, records)
         return bool(records[-1]["kind"] == "finished")
-
-    def _replay_started(self, values: Values, r: Record) -> None:
-        g = self.plan.graph
-        if r["workflow"] != g.name:
-            raise VersionConflict(
-                f"the run '{self.run_id}' is one of the workflow '{r['workflow']}'"
-            )
-        same = r["version"] == g.version
-        if not same and r["version"] not in g.compatible:
-            raise VersionConflict(
-                f"the run '{self.run_id}' was begun by version {r['version']} of '{g.name}', and "
-                f"this is version {g.version}, which does not go on with it"
-            )
-        if difference := self.plan.difference(r["pins"], not same):
-            raise VersionConflict(f"the run '{self.run_id}' was begun by other code: {difference}")
-        input = values.unpack(r["input"])
-        self._put(r["tokens"], input)
-        if r["answers"]:
-            self._has_answer, self._answer = True, input
-
-    def _replay_done(self, values: Values, r: Record) -> None:
-        visit = self.marking.take(self.plan.steps[r["step"]], r["consumed"])
-        self._apply_done(r, visit, values.unpack(r["output"]))
-
-    def _replay_failed(self, _: Values, r: Record) -> None:
-        self._attempts[r["visit"]] = (r["attempt"], r["next"])
-
-    def _replay_failing(self, _: Values, r: Record) -> None:
-        self._failing = Failing(r["code"], r["text"])
-        self._failing_recorded = True
-        self.marking.clear()
-
-    def _replay_undone(self, _: Values, r: Record) -> None:
-        for c in self._completed:
-            if c.visit.id == r["visit"]:
-                c.is_undone = True
-        if r["code"]:
-            self._undo_failures.append(f"the compensation of '{r['step']}' failed: {r['text']}")
-
-    def _replay_finished(self, values: Values, r: Record) -> None:
-        if r["code"]:
-            raise from_code(r["code"], r["text"])
-        self._answer = values.unpack(r["answer"])
 
 
 def _is_cancelled() -> bool:
