@@ -1,6 +1,7 @@
 #include "actor.hpp"
 
 #include "context.hpp"
+#include "core/internal/extension.hpp"
 #include "execution.hpp"
 #include "failure.hpp"
 #include "interop.hpp"
@@ -64,11 +65,22 @@ PyObject* call_behavior(py_actor& a, PyObject* message) noexcept {
   return PyObject_Vectorcall(top, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
 }
 
+/// An exception that asks the program to end goes up, also from an actor without a decider.
+void escalate_exits(py_actor& a, const python_error& e) {
+  PyObject* exc = e.exception();
+  if (!PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt) &&
+      !PyErr_GivenExceptionMatches(exc, PyExc_SystemExit))
+    return;
+  auto& own = a.cell().extension().supervision;
+  if (own.decider.empty() && !read_supervision(a.home(), nullptr, own)) PyErr_Clear();
+}
+
 /// The exception of the handler, told and on its way; and the asker's answer.
 [[noreturn]] void fail_handler(py_actor& a, python_error e, reply_slot& slot,
                                std::string_view message) {
   interp& in = a.home();
   e.set_message(a.message);
+  escalate_exits(a, e);
   const std::string path = a.cell().path();
   owned told(PyObject_CallMethod(in.support, "handler_failed", "Os#s#s#", e.exception(),
                                  path.data(), static_cast<Py_ssize_t>(path.size()),
@@ -79,6 +91,10 @@ PyObject* call_behavior(py_actor& a, PyObject* message) noexcept {
   if (slot.ask && !slot.settled) {
     slot.settled = true;
     std::string text = path + " failed on " + std::string(message) + ": " + e.what();
+    if (slot.ask->quiet) {  // one of a router's several: a better answer may come
+      slot.ask->fail({errc::handler_failed, std::move(text)});
+      throw e;
+    }
     if (!asked_here(*slot.ask)) {
       give_failure(in, *slot.ask, e.exception(), std::move(text));
       throw e;
@@ -509,12 +525,18 @@ void conclude(interp& in, py_actor& a, reply_slot& slot, PyObject* stolen,
     Py_XDECREF(stolen);
     return;
   }
-  if (stolen != Py_None) {
+  if (stolen != Py_None && stolen != Py_NotImplemented) {
     answer(in, slot, stolen);
     return;
   }
+  const bool unhandled = stolen == Py_NotImplemented;
   Py_DECREF(stolen);
   slot.settled = true;
+  if (unhandled) {
+    slot.ask->fail({errc::unhandled,
+                    a.cell().path() + " has no handler for " + std::string(message)});
+    return;
+  }
   slot.ask->fail({errc::no_reply, a.cell().path() + " gave no reply to " + std::string(message) +
                                       ": its handler returned None"});
 }

@@ -391,6 +391,11 @@ PyObject* reply_to_fail(PyObject* o, PyObject* exc) {
   }
   detail::ask_state_base* s = std::exchange(as_reply_to(o).ask, nullptr);
   if (!s) Py_RETURN_FALSE;
+  if (s->quiet) {  // one of a router's several: a better answer may come
+    const bool taken = s->fail(error_of(exc));
+    s->drop_ref();
+    return PyBool_FromLong(taken);
+  }
   if (!asked_here(*s)) {
     return guarded(interp_of(o), [&] {
       const bool taken = give_failure(interp_of(o), *s, exc, "the request was refused");

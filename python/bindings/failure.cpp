@@ -97,6 +97,17 @@ PyObject* exception_of(interp& in, const std::exception_ptr& p) noexcept {
   return take_exception();
 }
 
+error error_of(PyObject* exception) noexcept {
+  std::string code;
+  owned own(PyObject_GetAttrString(exception, "code"));
+  if (!own || !PyUnicode_Check(own.get()) || !read_text(own.get(), "a code", code)) PyErr_Clear();
+  constexpr int codes_max = 99;
+  for (int i = 1; i <= codes_max; ++i)
+    if (to_string(static_cast<errc>(i)) == code)
+      return {static_cast<errc>(i), text_of_exception(exception)};
+  return {errc::refused, text_of_exception(exception)};
+}
+
 // -- supervision ----------------------------------------------------------------------------------
 
 namespace {

@@ -51,6 +51,10 @@ class python_error final : public std::exception {
 /// C++ exception. A new reference, or null with an exception set. Attached.
 [[nodiscard]] PyObject* exception_of(interp& in, const std::exception_ptr& p) noexcept;
 
+/// An exception as an error of the runtime: its own code when it is one of `odeon.errors`, else
+/// `refused`. Attached.
+[[nodiscard]] error error_of(PyObject* exception) noexcept;
+
 /// Reads `odeon.Supervision`; None: the default. False: an exception is set.
 [[nodiscard]] bool read_supervision(interp& in, PyObject* o, odeon::supervision& out);
 

@@ -331,7 +331,6 @@ def test_a_troupe_gives_the_job_of_a_dead_worker_to_the_next_one() -> None:
     in_system(main)
 
 
-@pytest.mark.xfail(strict=True, reason="an exception reaches the troupe as an answer")
 def test_a_worker_whose_handler_raises_has_died(quiet: None) -> None:
     async def main(system: odeon.ActorSystem) -> None:
         Unlucky.deaths = 2
@@ -342,7 +341,6 @@ def test_a_worker_whose_handler_raises_has_died(quiet: None) -> None:
     in_system(main)
 
 
-@pytest.mark.xfail(strict=True, reason="an exception reaches the router as a good reply")
 def test_a_good_reply_wins_over_a_failure_that_came_before(quiet: None) -> None:
     async def main(system: odeon.ActorSystem) -> None:
         for option in (broadcast(3), scatter_gather(3), tail_chopping(3, 0.01)):
