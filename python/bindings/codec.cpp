@@ -71,6 +71,7 @@ PyObject* new_codec(PyObject* module, PyObject*) {
   if (!made) return nullptr;
   codec_object* self = self_of(made.get());
   new (&self->bounds) wire::limits{};
+  new (&self->last) std::atomic<const plan*>(nullptr);
   self->plan_type = reinterpret_cast<PyTypeObject*>(Py_NewRef(plan_type.get()));
   for (PyObject*& hook : self->hooks) hook = Py_NewRef(Py_None);
   self->by_type = PyDict_New();
@@ -137,7 +138,9 @@ bool replace(codec_object* self, PyObject* table, PyObject* key, PyObject* plan)
   PyObject* before = PyDict_GetItemWithError(table, key);
   if (before == plan) return true;
   if (before != nullptr && PyList_Append(self->retired, before) != 0) return false;
-  return PyErr_Occurred() == nullptr && PyDict_SetItem(table, key, plan) == 0;
+  const bool done = PyErr_Occurred() == nullptr && PyDict_SetItem(table, key, plan) == 0;
+  self->last.store(nullptr, std::memory_order_release);
+  return done;
 }
 
 // add(plan, manifests): known by its class, when `manifests` holds its own one, and by them all.
@@ -238,6 +241,7 @@ int codec_traverse(PyObject* o, visitproc visit, void* arg) {
 
 int codec_clear(PyObject* o) {
   codec_object* self = self_of(o);
+  self->last.store(nullptr, std::memory_order_relaxed);  // nobody else has it any more
   if (self->by_type != nullptr) PyDict_Clear(self->by_type);
   if (self->by_manifest != nullptr) PyDict_Clear(self->by_manifest);
   Py_CLEAR(self->retired);

@@ -5,6 +5,7 @@
 
 #include <Python.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -119,6 +120,7 @@ struct codec_object {
   PyObject* retired;  ///< list: plans that were replaced; never freed, so none is freed in use
   PyObject* hooks[12];
   PyTypeObject* plan_type;
+  std::atomic<const plan*> last;  ///< of the last message read: the next is often alike
   wire::limits bounds;
 };
 

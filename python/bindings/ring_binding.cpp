@@ -330,9 +330,11 @@ PyObject* channel_receive(PyObject* o, PyObject* const* args, Py_ssize_t count) 
     failure = codecs::take_exception();
     value = owned::share(Py_None);
   }
-  return Py_BuildValue("(BKKNN)", f.kind, static_cast<unsigned long long>(f.actor),
-                       static_cast<unsigned long long>(f.request), value.release(),
-                       failure.release());
+  const owned kind(PyLong_FromLong(f.kind));
+  const owned actor(PyLong_FromUnsignedLongLong(f.actor));
+  const owned request(PyLong_FromUnsignedLongLong(f.request));
+  if (!kind || !actor || !request) return nullptr;
+  return PyTuple_Pack(5, kind.get(), actor.get(), request.get(), value.get(), failure.get());
 }
 
 // receive_encoded() -> None, or (kind, actor, request, manifest, version, payload, buffers)
@@ -376,8 +378,7 @@ PyObject* channel_spin(PyObject* o, PyObject* rounds) {
   if (n == -1 && PyErr_Occurred() != nullptr) return nullptr;
   bool found = false;
   Py_BEGIN_ALLOW_THREADS found = channel_of(o)->held->spin(static_cast<int>(n));
-  Py_END_ALLOW_THREADS
-  return PyBool_FromLong(found ? 1 : 0);
+  Py_END_ALLOW_THREADS return PyBool_FromLong(found ? 1 : 0);
 }
 
 PyObject* channel_about_to_wait(PyObject* o, PyObject*) {

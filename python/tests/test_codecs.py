@@ -274,6 +274,15 @@ def test_a_class_is_registered_with_callables() -> None:
     assert codec.decode(sent) == Plain(5)
 
 
+def test_registering_anew_replaces_at_once() -> None:
+    codec = codecs.Codec()
+    codec.register(Plain, manifest="plain", encode=lambda v: v.n, decode=Plain)
+    sent = codec.encode(Plain(5))
+    assert codec.decode(sent) == codec.decode(sent) == Plain(5)
+    codec.register(Plain, manifest="plain", encode=lambda v: v.n, decode=lambda n: Plain(-n))
+    assert codec.decode(sent) == Plain(-5)
+
+
 def test_what_a_callable_raises_becomes_the_cause() -> None:
     codec = codecs.Codec()
     codec.register(Plain, manifest="plain", encode=lambda v: 1 // 0, decode=lambda v: 1 // 0)
@@ -319,6 +328,20 @@ def test_one_codec_for_many_class_paths() -> None:
         codec.register_codec("n", bytes, lambda path, data: data, ["no.such.Class"])
     with pytest.warns(UserWarning, match="no.such.Class is left out"):
         codec.register_codec("n", bytes, lambda path, data: data, ["no.such.Class"], strict=False)
+
+
+def test_json_catches_every_other_class_when_asked_to() -> None:
+    codec = codecs.Codec()
+    codec.use_json_codec()
+    sent = codec.encode(Plain(3))
+    assert sent.payload == b'\xa8{"n": 3}'
+    assert codec.decode(sent) == Plain(3)
+    with pytest.raises(DecodingError, match="JSON object"):
+        codec.decode(codecs.Encoded(sent.manifest, 1, b"\xa2[]"))
+    with pytest.raises(EncodingError, match="not JSON serializable"):
+        codec.encode(Plain(object()))  # type: ignore[arg-type]
+    with pytest.raises(EncodingError, match="no codec for function"):
+        codec.encode(again)
 
 
 @dataclass

@@ -9,6 +9,7 @@ import decimal
 import fractions
 import importlib
 import inspect
+import json
 import pickle
 import sys
 import typing
@@ -105,6 +106,26 @@ def parameter_class(function: Callable[..., Any]) -> type | None:
         return None
     found = hints.get(names[0]) if names else None
     return found if isinstance(found, type) and found is not dict else None
+
+
+def has_attributes(cls: type) -> bool:
+    """True for classes whose objects are their attributes: no built-ins, types, functions."""
+    new: Any = cls.__new__
+    return (cls.__dictoffset__ != 0 and new is object.__new__
+            and cls.__module__ not in ("builtins", "types"))
+
+
+def describe_as_json(cls: type) -> dict[str, Any]:
+    def decode(text: str) -> Any:
+        attributes = json.loads(text)
+        if not isinstance(attributes, dict):
+            raise TypeError("the attributes of an object are a JSON object")
+        made: Any = object.__new__(cls)
+        made.__dict__.update(attributes)
+        return made
+
+    return {"kind": "converted", "encode": lambda v: json.dumps(vars(v)), "decode": decode,
+            "through": "str"}
 
 
 # -- numpy, only when the program has imported it, or bytes arrive that name it ------------------

@@ -95,6 +95,7 @@ class Codec:
         self._names: dict[str, type] = {}
         self._exceptions: dict[str, type[BaseException]] = {}
         self._reference: type | None = None
+        self._json: bool = parent is not None and parent._json
         self.native: Any = _native.new_codec()
         self.native.configure(
             encoding_error=EncodingError, decoding_error=DecodingError, describe=self._describe,
@@ -191,6 +192,15 @@ class Codec:
             self.register(cls, manifest=manifest, encode=encoder, decode=decode, through=bytes,
                           force=force)
 
+    def use_json_codec(self, default: bool = True) -> None:
+        """Lets objects of every other class travel as JSON text of their attributes.
+
+        For classes with a `__dict__` that say nothing of how they travel. `False` takes it back, for
+        classes that were not met before. Their attributes must be what JSON has; tuples arrive as
+        lists.
+        """
+        self._json = default
+
     def set_reference_type(self, cls: type, to_text: Callable[[Any], str],
                            from_text: Callable[[str], Any]) -> None:
         """Says how references to actors travel. For the runtime."""
@@ -218,6 +228,7 @@ class Codec:
     def knows(self, cls: type) -> bool:
         """True when there is a way for the class, registered or of its own."""
         known = cls in self._manifests or plans.is_describable(cls) or builtin.is_numpy(cls)
+        known = known or (self._json and builtin.has_attributes(cls))
         return known or (self._parent is not None and self._parent.knows(cls))
 
     def is_reference(self, cls: type) -> bool:
@@ -237,6 +248,8 @@ class Codec:
                 self._remember(cls, inherited.manifest, force=True)
                 return inherited
             described = builtin.describe_numpy(cls) or plans.describe(cls, self)
+            if described is None and self._json and builtin.has_attributes(cls):
+                described = builtin.describe_as_json(cls)
             if described is None:
                 return None
             self._add(cls, self.manifest_of(cls), None, (), None, described, False)
