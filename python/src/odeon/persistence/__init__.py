@@ -13,7 +13,7 @@ Example::
 
 from __future__ import annotations
 
-from . import records
+from . import queries, records
 from .durable_state import DurableState, checkpoint
 from .effects import (
     DurableRef,
@@ -33,6 +33,16 @@ from .effects import (
 )
 from .event_sourced import EventSourced
 from .journal import Journal
+from .offsets import MemoryOffsets, OffsetStore, SqliteOffsets
+from .projection import (
+    GetProgress,
+    Pause,
+    Progress,
+    ProjectionHalted,
+    Resume,
+    Rewind,
+    start_projection,
+)
 from .receivers import activate_with, install, installed, receive
 from .timers import CatchUp, DurableTimer, DurableTimers, start_timers
 
@@ -44,7 +54,16 @@ __all__ = [
     "DurableTimers",
     "Effect",
     "EventSourced",
+    "GetProgress",
     "Journal",
+    "MemoryOffsets",
+    "OffsetStore",
+    "Pause",
+    "Progress",
+    "ProjectionHalted",
+    "Resume",
+    "Rewind",
+    "SqliteOffsets",
     "activate_with",
     "cancel",
     "checkpoint",
@@ -53,6 +72,7 @@ __all__ = [
     "no_effect",
     "persist",
     "persist_all",
+    "queries",
     "receive",
     "records",
     "refuse",
@@ -60,6 +80,7 @@ __all__ = [
     "schedule",
     "send",
     "snapshot",
+    "start_projection",
     "start_timers",
     "stash",
     "stop",

@@ -9,6 +9,7 @@ from typing import Any, Self
 from .. import _native
 from .._native import Ask
 from .records import (
+    LAST_SEQUENCE,
     AppendAck,
     Event,
     IdInfo,
@@ -27,7 +28,7 @@ from .records import (
 
 __all__ = ["Journal"]
 
-LAST = (1 << 64) - 1
+LAST = LAST_SEQUENCE
 _LAST_NS = (1 << 63) - 1
 
 

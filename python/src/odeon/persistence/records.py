@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 __all__ = [
-    "Activation", "AppendAck", "Event", "IdInfo", "JournalStats", "LoadedSnapshot", "Mark",
+    "LAST_SEQUENCE", "Activation", "AppendAck", "Event", "IdInfo", "JournalStats", "LoadedSnapshot", "Mark",
     "OutboxEntry", "OutboxMessage", "SnapshotInfo", "State", "StoredEvent", "StoredSnapshot",
     "StoredTimer", "TimerChange", "TimerCursor", "TimerRecord", "TimerStats", "at",
 ]
 
+LAST_SEQUENCE = (1 << 64) - 1  #: beyond all
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
