@@ -29,8 +29,8 @@ bool read_key(PyObject* o, config_key& out) {
     return false;
   }
   std::string type;
-  std::string* texts[] = {&out.key, &type, &out.fallback, &out.unit, &out.sentence, &out.min,
-                          &out.max};
+  std::string* texts[] = {&out.key,      &type,    &out.fallback, &out.unit,
+                          &out.sentence, &out.min, &out.max};
   Py_ssize_t at = 0;
   for (std::string* text : texts)
     if (!read_text(PyTuple_GET_ITEM(o, at++), "a part of a declared key", *text)) return false;

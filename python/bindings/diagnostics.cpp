@@ -1,7 +1,8 @@
 // The log. Lines of C++ threads go to a sink that puts them into the relay of one system's main
 // host, whose drain hands them to Python's logging. `forwarding` says which; it is changed by
-// attached threads, and read by those that log, under its lock. Without a system that is open, lines
-// go to stderr as they do without Python.
+// attached threads, and read by those that log, under its lock. While the last system closes, lines
+// are held (`held_max` of them) until `_log_take` fetches them; from then on they go to stderr, as
+// they do without Python.
 //
 // Marks. A thread of Python tells the address of its `detail::this_ambient` (thread-local). Another
 // thread may read through it while it is attached itself: the pointer, and the turn it leads to,
@@ -57,12 +58,12 @@ PyObject* late_replies(PyObject* module, PyObject* o) {
 }
 
 PyObject* dict_of(const system_metrics& m) {
-  return Py_BuildValue(
-      "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "messages", m.messages, "spawned", m.spawned,
-      "stopped", m.stopped, "failures", m.failures, "restarts", m.restarts, "dead_letters",
-      m.dead_letters, "late_replies", m.late_replies, "ask_timeouts", m.ask_timeouts, "call_cycles",
-      m.call_cycles, "high_water_crossings", m.high_water_crossings, "mailbox_overflows",
-      m.mailbox_overflows);
+  return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "messages", m.messages,
+                       "spawned", m.spawned, "stopped", m.stopped, "failures", m.failures,
+                       "restarts", m.restarts, "dead_letters", m.dead_letters, "late_replies",
+                       m.late_replies, "ask_timeouts", m.ask_timeouts, "call_cycles", m.call_cycles,
+                       "high_water_crossings", m.high_water_crossings, "mailbox_overflows",
+                       m.mailbox_overflows);
 }
 PyObject* metrics_of(PyObject* module, PyObject* o) {
   return with_system(module, o, [](interp&, actor_system& s) { return dict_of(s.metrics()); });
@@ -126,12 +127,20 @@ PyObject* recent_hops_of(PyObject* module, PyObject* const* args, Py_ssize_t n) 
   });
 }
 
-// -- the log ------------------------------------------------------------------------------------------
+// -- the log
+// ------------------------------------------------------------------------------------------
 
+struct log_line {
+  log_level level;
+  std::string name;
+  std::string text;
+};
 struct forwarding_state {
+  static constexpr std::size_t held_max = 1000;
   std::mutex mutex;
   std::shared_ptr<relay> to;
   std::shared_ptr<py_handle> call;
+  std::vector<log_line> held;
 };
 /// Leaked on purpose: lines come until the very end.
 forwarding_state& forwarding() {
@@ -155,8 +164,12 @@ void forward(log_level level, std::string_view name, std::string_view text) {
     const std::lock_guard guard(now.mutex);
     to = now.to;
     call = now.call;
+    if (!to) {
+      if (now.held.size() < forwarding_state::held_max)
+        now.held.push_back({level, std::string(name), std::string(text)});
+      return;
+    }
   }
-  if (!to) return;
   to->post_job([r = std::weak_ptr(to), call, level, name = std::string(name),
                 text = std::string(text)](interp&) {
     const auto from = r.lock();
@@ -164,8 +177,8 @@ void forward(log_level level, std::string_view name, std::string_view text) {
   });
 }
 
-/// (system, callable of (level, name, text, lost)): lines go there from here on. (None, None): to
-/// stderr again. False: this is no main interpreter, whose log is not the process's.
+/// (system, callable of (level, name, text, lost)): lines go there from here on. (None, None): they
+/// are held until `_log_take`. False: this is no main interpreter, whose log is not the process's.
 PyObject* log_forward(PyObject* module, PyObject* const* args, Py_ssize_t n) {
   const entry in_layer;
   interp& in = interp_of_module(module);
@@ -183,18 +196,34 @@ PyObject* log_forward(PyObject* module, PyObject* const* args, Py_ssize_t n) {
       to = std::make_shared<relay>(reinterpret_cast<system_object*>(args[0])->main);
       call = std::make_shared<py_handle>(in, Py_NewRef(args[1]));
     }
-    const bool on = static_cast<bool>(to);
     auto& now = forwarding();
     {
       const std::lock_guard guard(now.mutex);
       now.to.swap(to);
       now.call.swap(call);
     }
-    if (on)
-      set_log_sink(&forward);
-    else
-      set_log_sink({});
+    set_log_sink(&forward);
     Py_RETURN_TRUE;
+  });
+}
+
+/// What was held: [(level, name, text)]. Where no system forwards, lines go to stderr from here on.
+PyObject* log_take(PyObject* module, PyObject*) {
+  const entry in_layer;
+  return guarded(interp_of_module(module), [&]() -> PyObject* {
+    std::vector<log_line> held;
+    bool on = false;
+    auto& now = forwarding();
+    {
+      const std::lock_guard guard(now.mutex);
+      held.swap(now.held);
+      on = static_cast<bool>(now.to);
+    }
+    if (!on) set_log_sink({});
+    return list_of(held, [](const log_line& line) {
+      return Py_BuildValue("iNN", static_cast<int>(line.level), text_of(line.name),
+                           text_of(line.text));
+    });
   });
 }
 
@@ -209,7 +238,8 @@ PyObject* set_level(PyObject*, PyObject* level) {
   Py_RETURN_NONE;
 }
 
-// -- what a thread has in hand -----------------------------------------------------------------------
+// -- what a thread has in hand
+// -----------------------------------------------------------------------
 
 PyObject* thread_mark(PyObject*, PyObject*) {
   return PyLong_FromVoidPtr(static_cast<void*>(&detail::this_ambient));
@@ -231,7 +261,8 @@ PyObject* in_hand(PyObject* module, PyObject* mark) {
     if (!a || &a->home() != &in) Py_RETURN_NONE;
     owned message(Py_NewRef(Py_None));
     if (PyObject* m = a->message)
-      message = owned(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(m)), "__qualname__"));
+      message =
+          owned(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(m)), "__qualname__"));
     if (!message) return nullptr;
     return Py_BuildValue("NNNN", system_object_of(in, a->ctx().system()), text_of(a->cell().path()),
                          text_of(turn->self->get_class().name), message.release());
@@ -249,6 +280,7 @@ PyMethodDef functions[] = {{"_dead_letters", &dead_letters, METH_O, nullptr},
                            {"_snapshot", &snapshot_of, METH_O, nullptr},
                            {"_recent_hops", fn(&recent_hops_of), METH_FASTCALL, nullptr},
                            {"_log_forward", fn(&log_forward), METH_FASTCALL, nullptr},
+                           {"_log_take", &log_take, METH_NOARGS, nullptr},
                            {"_set_log_level", &set_level, METH_O, nullptr},
                            {"_thread_mark", &thread_mark, METH_NOARGS, nullptr},
                            {"_in_hand", &in_hand, METH_O, nullptr},

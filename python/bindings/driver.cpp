@@ -12,6 +12,8 @@
 
 #include "driver.hpp"
 
+#include "ask.hpp"
+#include "core/internal/extension.hpp"
 #include "execution.hpp"
 
 namespace odeon::python {
@@ -118,14 +120,38 @@ void ended(driver& d) noexcept {
   x->finished();
 }
 
+/// Tells the core which ask a suspended handler waits for, directly: for diagnostics, for texts of
+/// time-outs, and so that asks that wait for each other are found.
+void note_wait(execution& x, PyObject* awaited) noexcept {
+  if (!x.actor) return;
+  detail::cell& c = x.actor->cell();
+  detail::cell_extension* ext = c.extension_if();
+  if (!ext || c.get_class().reentrant) return;
+  const void* ask = nullptr;
+  if (Py_TYPE(awaited) == x.in.ask_type) {
+    const detail::future_state_base* core = reinterpret_cast<ask_object*>(awaited)->core;
+    ask = core ? core->as_ask() : nullptr;
+  }
+  if (!ask && !ext->waiting_ask.load(std::memory_order_relaxed)) return;
+  ext->waiting_ask.store(ask);
+  if (!ask) return;
+  // Of a cycle's actors, whoever begins to wait last sees that the others do.
+  const_cast<detail::ask_state_base*>(static_cast<const detail::ask_state_base*>(ask))
+      ->look_for_cycle();
+}
+
 /// Steps until the handler suspends (`out` is what it awaits), or there is nothing to drive.
 PySendResult run(driver& d, PyObject** out) noexcept {
   while (execution* x = d.x) {
     if (x->pending) {
       *out = std::exchange(x->pending, nullptr);
+      note_wait(*x, *out);
       return PYGEN_NEXT;
     }
-    if (x->step(out) == execution::state::suspended) return PYGEN_NEXT;
+    if (x->step(out) == execution::state::suspended) {
+      note_wait(*x, *out);
+      return PYGEN_NEXT;
+    }
     ended(d);
   }
   waiter& w = *d.parked_on;

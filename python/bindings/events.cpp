@@ -16,7 +16,8 @@ double seconds_of(duration d) noexcept { return std::chrono::duration<double>(d)
 
 namespace {
 
-// -- one field ----------------------------------------------------------------------------------------
+// -- one field
+// ----------------------------------------------------------------------------------------
 
 PyObject* field(interp&, std::string_view s) { return text_of(s); }
 PyObject* field(interp&, const std::string& s) { return text_of(s); }
@@ -54,7 +55,8 @@ PyObject* make(interp& in, const char* cls, const Fs&... fs) {
   return good ? PyObject_CallObject(type.get(), args.get()) : nullptr;
 }
 
-// -- each event ---------------------------------------------------------------------------------------
+// -- each event
+// ---------------------------------------------------------------------------------------
 
 PyObject* object_of(interp& in, const dead_letter& e) {
   return make(in, "DeadLetter", e.reason, e.message, e.to, e.from, e.trace, e.at, e.was_ask);
@@ -117,14 +119,15 @@ void report(PyObject* call) noexcept {
 
 template <class E>
 constexpr event_kind kind_of(std::string_view name) {
-  return {.name = name,
-          .type = &detail::message_type_of<E>,
-          .convert = [](interp& in,
-                        const void* e) { return object_of(in, *static_cast<const E*>(e)); },
-          .subscribe = [](event_stream& events,
-                          const any_ref& to) { events.subscribe<E>(actor_ref<E>::assume(to)); },
-          .on = [](event_stream& events, std::function<void(relay::job)> post,
-                   std::shared_ptr<py_handle> call) {
+  return {
+      .name = name,
+      .type = &detail::message_type_of<E>,
+      .convert = [](interp& in, const void* e) { return object_of(in, *static_cast<const E*>(e)); },
+      .subscribe = [](event_stream& events,
+                      const any_ref& to) { events.subscribe<E>(actor_ref<E>::assume(to)); },
+      .on =
+          [](event_stream& events, std::function<void(relay::job)> post,
+             std::shared_ptr<py_handle> call) {
             return events.on<E>([post = std::move(post), call = std::move(call)](const E& e) {
               post([e, call](interp& in) {
                 owned object(object_of(in, e));
@@ -161,7 +164,8 @@ const event_kind* kind_named(PyObject* name) {
   return nullptr;
 }
 
-// -- functions ----------------------------------------------------------------------------------------
+// -- functions
+// ----------------------------------------------------------------------------------------
 
 template <class F>
 PyObject* with_system(PyObject* module, PyObject* const* args, Py_ssize_t n, Py_ssize_t takes,
@@ -205,9 +209,9 @@ PyObject* event_on(PyObject* module, PyObject* const* args, Py_ssize_t n) {
     const event_kind* k = kind_named(args[1]);
     auto to = k ? relay_of(in, args[0]) : nullptr;
     if (!to) return nullptr;
-    auto held = std::make_unique<subscription>(
-        k->on(s.events(), [to](relay::job j) { static_cast<void>(to->post_job(std::move(j))); },
-              std::make_shared<py_handle>(in, Py_NewRef(args[2]))));
+    auto held = std::make_unique<subscription>(k->on(
+        s.events(), [to](relay::job j) { static_cast<void>(to->post_job(std::move(j))); },
+        std::make_shared<py_handle>(in, Py_NewRef(args[2]))));
     PyObject* capsule = PyCapsule_New(held.get(), "odeon.subscription", [](PyObject* o) {
       const entry in_layer;
       delete static_cast<subscription*>(PyCapsule_GetPointer(o, "odeon.subscription"));
@@ -242,13 +246,12 @@ template <class F>
 PyCFunction fn(F* f) noexcept {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
 }
-PyMethodDef functions[] = {
-    {"_event_subscribe", fn(&event_subscribe), METH_FASTCALL, nullptr},
-    {"_event_unsubscribe", fn(&event_unsubscribe), METH_FASTCALL, nullptr},
-    {"_event_on", fn(&event_on), METH_FASTCALL, nullptr},
-    {"_post", fn(&post_call), METH_FASTCALL, nullptr},
-    {"_close_relay", fn(&close_relay), METH_FASTCALL, nullptr},
-    {}};
+PyMethodDef functions[] = {{"_event_subscribe", fn(&event_subscribe), METH_FASTCALL, nullptr},
+                           {"_event_unsubscribe", fn(&event_unsubscribe), METH_FASTCALL, nullptr},
+                           {"_event_on", fn(&event_on), METH_FASTCALL, nullptr},
+                           {"_post", fn(&post_call), METH_FASTCALL, nullptr},
+                           {"_close_relay", fn(&close_relay), METH_FASTCALL, nullptr},
+                           {}};
 
 }  // namespace
 

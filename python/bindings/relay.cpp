@@ -1,6 +1,6 @@
 // `posted_` says that the node is in the host's list, or about to be: whoever sets it posts. The
-// host's drain sets it back before it takes the jobs, under the same lock that guards them, so a job
-// is either taken by that drain or its poster posts the node again.
+// host's drain sets it back before it takes the jobs, under the same lock that guards them, so a
+// job is either taken by that drain or its poster posts the node again.
 
 #include "relay.hpp"
 

@@ -13,8 +13,7 @@ namespace {
 constexpr const char* type_name = "odeon._native.Simulation";
 
 struct simulation_object {
-  PyObject_HEAD
-  std::shared_ptr<simulated_runtime> held;
+  PyObject_HEAD std::shared_ptr<simulated_runtime> held;
   time_point began;
 };
 simulation_object& as_simulation(PyObject* o) noexcept {

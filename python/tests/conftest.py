@@ -7,9 +7,12 @@ import gc
 import importlib.metadata
 import importlib.util
 import os
+import re
+import sys
 import threading
 import time
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -108,3 +111,22 @@ def nothing_left_behind() -> Iterator[None]:
     left = sorted(set(python_left + native_left))
     pytest.fail(f"threads or processes are left behind: {left}; is a system still open?",
                 pytrace=False)
+
+
+@pytest.fixture
+def guide_blocks() -> Callable[[str], int]:
+    """Runs the Python blocks of a page of the guide, in their order, in one module; their number."""
+
+    def run(page: str) -> int:
+        path = Path(__file__).resolve().parents[2] / "docs/guide" / page
+        blocks = re.findall(r"^```python\n(.*?)^```", path.read_text("utf-8"), re.M | re.S)
+        module = types.ModuleType("guide")  # classes look for the module they are in
+        sys.modules[module.__name__] = module
+        try:
+            for n, block in enumerate(blocks, 1):
+                exec(compile(block, f"{page}, block {n}", "exec"), module.__dict__)
+        finally:
+            del sys.modules[module.__name__]
+        return len(blocks)
+
+    return run

@@ -7,11 +7,12 @@ import logging
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import odeon
 import pytest
-from odeon import telemetry
+from odeon import events, telemetry
 from odeon.testing import TestKit
 
 
@@ -75,10 +76,11 @@ def test_a_snapshot_is_the_tree_of_actors_and_says_who_waits_for_whom() -> None:
         waiter = kit.system.spawn(Waiter, name="waiter")
         waiter.tell(silent)
         waiter.tell(silent)
+        kit.system.spawn(Waiter, name="busy").tell(kit.probe("probe").ref)
         kit.run_until_idle()
         now = kit.system.snapshot()
-        assert now.name == "test" and now.actors == 5
-        assert {each.path for each in now.top} == {"/user/parent", "/user/silent", "/user/waiter"}
+        assert now.name == "test" and now.actors == 7
+        assert [each.name for each in now.top] == ["parent", "silent", "waiter", "busy", "probe"]
         tree = now.find("/user/parent")
         assert tree is not None and tree.stashed == 1 and tree.uid == parent.uid
         assert [child.name for child in tree.children] == ["first", "second"]
@@ -86,11 +88,65 @@ def test_a_snapshot_is_the_tree_of_actors_and_says_who_waits_for_whom() -> None:
         assert stuck is not None
         assert (stuck.state, stuck.message, stuck.mailbox_depth) == (
             "waiting", "odeon._native.ActorRef", 1)
+        assert stuck.waiting_for == "/user/silent"
         assert stuck.type == f"{__name__}.Waiter"
         text = str(now)
-        assert "waiter waiting, 1 waiting" in text
+        assert "waiter waiting, 1 waiting" in text and "waits for /user/silent" in text
         assert "    first idle" in text
         assert now.find("/user/nobody") is None
+
+
+class Caller(odeon.Actor[Any]):
+    """Asks the other one back, until the cycle is refused or let in."""
+
+    def __init__(self) -> None:
+        self.other: odeon.ActorRef[Any] | None = None
+
+    async def receive(self, msg: Any) -> Any:
+        if isinstance(msg, odeon.ActorRef):
+            self.other = msg
+        elif msg > 0:
+            assert self.other is not None
+            return await self.other.ask(msg - 1) + 1
+        return msg
+
+
+def test_asks_that_wait_for_each_other_are_found_and_the_chain_is_told() -> None:
+    with TestKit() as kit:
+        found: list[events.CallCycleFound] = []
+        kit.system.events.subscribe(found.append, events.CallCycleFound)
+        a, b = kit.system.spawn(Caller, name="a"), kit.system.spawn(Caller, name="b")
+        a.tell(b)
+        b.tell(a)
+        assert a.ask_blocking(1) == 1
+        with pytest.raises(odeon.ActorFailed, match="the ask would wait for itself: /user/b asks /user/a"):
+            a.ask_blocking(3)
+        assert kit.now() < 0.1
+        (cycle,) = found
+        assert "/user/a asks /user/b" in cycle.chain and not cycle.allowed
+        assert kit.system.metrics()["call_cycles"] == 1
+
+
+def test_a_handler_that_waits_for_no_actor_any_more_is_shown_so() -> None:
+    class Steps(odeon.Actor[Any]):
+        async def receive(self, msg: Any) -> None:
+            await msg.ask("x")
+            await asyncio.sleep(60)
+
+    with TestKit() as kit:
+        probe = kit.probe("probe")
+        kit.system.spawn(Steps, name="steps").tell(probe.ref)
+        probe.expect_message_blocking("x")
+
+        def waits_for() -> str | None:
+            found = kit.system.snapshot().find("/user/steps")
+            assert found is not None and found.state == "waiting"
+            return found.waiting_for
+
+        assert waits_for() == "/user/probe"
+        probe.reply(1)
+        kit.run_until_idle()
+        assert waits_for() is None
 
 
 def test_recent_hops_follow_one_chain() -> None:
@@ -189,3 +245,9 @@ def test_a_closed_system_says_so() -> None:
                  system.recent_hops):
         with pytest.raises(odeon.SystemStopped):
             look()
+
+
+def test_the_blocks_of_the_guide_run_in_their_order(guide_blocks: Callable[[str], int],
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    assert guide_blocks("python-diagnostics.md") >= 3
+    assert "app: 1 actors" in capsys.readouterr().out

@@ -470,3 +470,7 @@ def test_the_plugin_tells_the_seed_of_a_failure(pytester: pytest.Pytester) -> No
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(["*expected str within 1 s, but nothing came (seed 1)*",
                                  "*seed 1: ODEON_TEST_SEED=1 repeats it*"])
+
+
+def test_the_blocks_of_the_guide_run_in_their_order(guide_blocks: Callable[[str], int]) -> None:
+    assert guide_blocks("python-testing.md") >= 5

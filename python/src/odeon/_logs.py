@@ -48,7 +48,7 @@ def attach(system: ActorSystem) -> None:
 
 
 def detach(system: ActorSystem) -> None:
-    """Lines go by way of another open system, or to stderr where there is none."""
+    """Lines go by way of another open system; where there is none, they are held for `flush`."""
     with _lock:
         _systems[:] = [ref for ref in _systems if ref() is not system and ref() is not None]
         left = [each for ref in _systems if (each := ref()) is not None and each.is_open]
@@ -56,6 +56,12 @@ def detach(system: ActorSystem) -> None:
         _native._log_forward(left[-1], write)
     else:
         _native._log_forward(None, None)
+
+
+def flush() -> None:
+    """Writes what was held while the last system closed."""
+    for level, name, text in _native._log_take():
+        write(level, name, text, 0)
 
 
 def refresh_level() -> None:

@@ -90,3 +90,7 @@ class Observed:
             self._stream._forget()
         if self._whole().is_open:
             _native._close_relay(self._whole())
+
+    def _close(self) -> None:
+        _native.System._close(self._whole())
+        _logs.flush()

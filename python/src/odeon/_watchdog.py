@@ -36,6 +36,7 @@ _log = logging.getLogger("odeon.blocking")
 _SHORTEST_TICK = 0.01
 _LONGEST_TICK = 0.25
 _STACK_MAX = 64
+_FIRST_WAIT = 1.0  # seconds that a dispatcher's thread has to show itself
 
 _ASYNCIO = os.path.dirname(asyncio.__file__)
 _OWN = os.path.dirname(os.path.abspath(__file__))
@@ -56,6 +57,7 @@ class _Watched:
         self.since = 0.0  # when the call was sent, or came
         self.outstanding = False
         self.reported = False
+        self.came = threading.Event()  # the first one
 
     def beat(self, _: object = None) -> None:
         """On the host's own thread."""
@@ -63,6 +65,7 @@ class _Watched:
         self.mark = _native._thread_mark()
         self.since = time.monotonic()
         self.outstanding = self.reported = False
+        self.came.set()
 
     def look(self, now: float) -> None:
         system = self.system()
@@ -194,9 +197,10 @@ def watch(system: ActorSystem, limit: float) -> None:
     one = _Watched(system, limit)
     if system._host.is_current:
         one.beat()
-    else:  # before any actor runs there: the thread is known from here on
+    else:  # before any actor runs there: its thread is known from here on
         one.since, one.outstanding = time.monotonic(), True
-        _native._post(system, one.beat, None)
+        if _native._post(system, one.beat, None):
+            one.came.wait(_FIRST_WAIT)
     with _lock:
         _watched[id(system)] = one
         _changed.set()
