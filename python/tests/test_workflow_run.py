@@ -171,7 +171,7 @@ class FakeSystem:
         self.log.append(f"spawn {args}")
         return FakeRef([1, 2, 3])
 
-    async def stop(self, ref: FakeRef) -> None:
+    def stop_actor(self, ref: FakeRef) -> None:
         self.log.append(f"stop {len(ref.asked)}")
 
 

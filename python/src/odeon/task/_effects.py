@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ._fork import Fork
 from ._group import Group
+from ._scheduler import running as running_fork
 from ._types import CURRENT, Effect, M, T, Tagged, Task, X, is_instruction
 from ._verbs import join, serve, together
 
@@ -154,7 +155,7 @@ def loop(init: Effect[M], next_: Callable[..., Effect[M]]) -> Task[None]:
     other as ``next_(m)``. A failure aborts the others and is raised. What ``next_`` does not bound
     is unbounded.
     """
-    running = Group((yield CURRENT))
+    running = Group(running_fork() or (yield CURRENT))
     try:
         running.start(Fork(init))
     except BaseException:

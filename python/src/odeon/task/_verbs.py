@@ -13,7 +13,7 @@ from odeon.errors import InvalidArgument, WrongType
 
 from ._fork import Fork
 from ._group import AnyFork, Group
-from ._scheduler import Scheduler, current_scheduler
+from ._scheduler import Scheduler, current_scheduler, running
 from ._host import LoopHost
 from ._types import (
     CURRENT,
@@ -40,7 +40,9 @@ def fork(
     another awaitable may be forked too. Raises ``WrongType`` for what cannot run, such as the
     generator function itself.
     """
-    return Fork(work, name or (options.get("name") or "" if options else ""))
+    if options is None:
+        return Fork(work, name)
+    return Fork(work, name or options.get("name") or "")
 
 
 def spawn(work: Task[Any, Any, Any]) -> Task[None]:
@@ -75,7 +77,7 @@ def sleep(ms: float = 0, *, seconds: float | None = None) -> Generator[Control, 
     delay = ms / 1000 if seconds is None else seconds
     if delay != delay:
         raise InvalidArgument("sleep: the duration is not a number")
-    me = yield CURRENT
+    me = running() or (yield CURRENT)
     scheduler: Scheduler = me._scheduler
     waiting = [me]
     host = scheduler.host
@@ -124,7 +126,7 @@ def wait(value: Any) -> Task[Any, Any, Any]:
 
 
 def _wait_for(awaitable: Any) -> Generator[Control, Any, Any]:
-    me = yield CURRENT
+    me = running() or (yield CURRENT)
     scheduler: Scheduler = me._scheduler
     waiting = [me]
     future = scheduler.host.future(awaitable)
@@ -142,7 +144,7 @@ def _wait_for(awaitable: Any) -> Generator[Control, Any, Any]:
 
 
 def _one_turn(value: Any) -> Generator[Control, Any, Any]:
-    me = yield CURRENT
+    me = running() or (yield CURRENT)
     scheduler: Scheduler = me._scheduler
     waiting = [me]
     # Behind all that are ready in the root; from there once more behind those of the own group.
@@ -177,7 +179,7 @@ def join(fork: Fork[T, X, M]) -> Task[T, X, M]:
     """
     _handle(fork, "join")
     if fork.status is not Status.FINISHED:
-        group = Group((yield CURRENT))
+        group = Group(running() or (yield CURRENT))
         try:
             group.add(fork)
         except BaseException:
@@ -231,7 +233,7 @@ def together(forks: list[AnyFork], is_race: bool = False) -> Generator[Any, Any,
     """
     if not forks:
         return None
-    group = Group((yield CURRENT), is_race)
+    group = Group(running() or (yield CURRENT), is_race)
     try:
         group.add_all(forks)
     except BaseException:

@@ -116,9 +116,7 @@ class Run:
         for t in tasks:
             t.cancel()
         for ref in self._spawned.values():
-            stopped = self.system.stop(ref)
-            if inspect.isawaitable(stopped):
-                await stopped
+            self.system.stop_actor(ref)
         if tasks:
             await asyncio.wait(tasks)
 

@@ -231,8 +231,8 @@ def step(
 
 def spawned(name: str, actor: Any, *args: Any, options: Step | None = None, **kwargs: Any) -> Step:
     """A step that asks an actor which each run spawns for itself before the first visit, by
-    ``system.spawn(actor, *args, **kwargs)``, and stops at its end. ``options``: another step, whose
-    attempts, time-out and so on it has.
+    ``system.spawn(actor, *args, **kwargs)``, and stops at its end by ``system.stop_actor``.
+    ``options``: another step, whose attempts, time-out and so on it has.
     """
     like = options or step(name, lambda v: v)
     made = copy.copy(like)
