@@ -515,6 +515,21 @@ class Answer:
     also: Ref | None = None
 
 
+def test_an_annotation_that_cannot_be_resolved_leaves_the_others_as_they_are() -> None:
+    @dataclass
+    class Local:
+        n: int
+        line: Line
+        what: OnlyForTypeCheckers  # type: ignore[name-defined]  # noqa: F821
+        next: Local | None = None
+
+    value = Local(1, Line("a"), (1, 2), Local(2, Line("b"), "x"))
+    assert again(value) == value
+    assert b"\xa4line\x82\xa3sku\xa1a" in codecs.encode(value).payload
+    with pytest.raises(EncodingError, match="Local.n: expected int"):
+        codecs.encode(Local("x", Line("a"), None))  # type: ignore[arg-type]
+
+
 def test_references_travel_as_their_address() -> None:
     codec = codecs.Codec()
     codec.set_reference_type(Ref, lambda ref: ref.text, Ref)

@@ -10,6 +10,7 @@ import dataclasses
 import datetime
 import enum
 import inspect
+import sys
 import types
 import typing
 from typing import Any, Protocol
@@ -168,11 +169,19 @@ def _union(args: tuple[Any, ...], naming: Naming, depth: int) -> Kind:
 def hints_of(cls: type) -> dict[str, Any]:
     """The annotations of a class and its bases; those that cannot be resolved are left out."""
     try:
-        return typing.get_type_hints(cls, include_extras=False)
+        return typing.get_type_hints(cls)
     except Exception:
-        return {name: one for base in reversed(cls.__mro__)
-                for name, one in inspect.get_annotations(base).items()
-                if not isinstance(one, str)}
+        pass  # one name that only a type checker sees fails them all: now one by one
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        scope = vars(sys.modules[base.__module__]) if base.__module__ in sys.modules else {}
+        for name, one in inspect.get_annotations(base).items():
+            alone = type("alone", (), {"__annotations__": {name: one}})
+            try:
+                found.update(typing.get_type_hints(alone, scope, {base.__name__: base}))
+            except Exception:
+                found.pop(name, None)
+    return found
 
 
 def is_describable(cls: type) -> bool:
