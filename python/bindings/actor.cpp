@@ -359,11 +359,16 @@ std::unique_ptr<py_class> describe(interp& in, PyObject* cls) {
 
 py_class* class_for(interp& in, PyObject* cls) noexcept {
   try {
-    if (auto found = in.classes.find(cls); found != in.classes.end()) return found->second.get();
+    {
+      const table_guard guard(in.tables);
+      if (auto found = in.classes.find(cls); found != in.classes.end()) return found->second.get();
+    }
     auto made = describe(in, cls);
     if (!made) return nullptr;
-    Py_INCREF(cls);
-    return in.classes.emplace(cls, std::move(made)).first->second.get();
+    const table_guard guard(in.tables);
+    const auto [at, is_new] = in.classes.emplace(cls, std::move(made));
+    if (is_new) Py_INCREF(cls);
+    return at->second.get();
   } catch (...) {
     raise_current(in);
     return nullptr;

@@ -423,7 +423,10 @@ void host::detach() noexcept {
     owned r(PyObject_CallMethodNoArgs(d->task, in_.name.cancel));
     PyErr_Clear();
   }
-  std::erase(in_.hosts, this);
+  {
+    const table_guard guard(in_.tables);
+    std::erase(in_.hosts, this);
+  }
   if (this_host == this) this_host = nullptr;
   Py_CLEAR(drain_call_);
 }
@@ -434,7 +437,10 @@ struct host_object_access {
   static bool attach(host& h, PyObject* wrapper) {
     h.wrapper_ = wrapper;
     h.adopt_thread();
-    h.in_.hosts.push_back(&h);
+    {
+      const table_guard guard(h.in_.tables);
+      h.in_.hosts.push_back(&h);
+    }
     if (!h.loop_) return true;
     h.drain_call_ = PyObject_GetAttrString(wrapper, "_drain");
     if (!h.drain_call_) return false;
@@ -503,7 +509,10 @@ PyObject* host_use_loop(PyObject* o, PyObject* loop) {
   const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (event < 0) return PyErr_SetFromErrno(PyExc_OSError);
   host_object_access::set_loop(h, loop, event);
-  std::erase(h.home().hosts, &h);
+  {
+    const table_guard guard(h.home().tables);
+    std::erase(h.home().hosts, &h);
+  }
   if (!host_object_access::attach(h, o)) return nullptr;
   const std::uint64_t one = 1;  // what came before is drained at once
   if (write(event, &one, sizeof one) < 0) return PyErr_SetFromErrno(PyExc_OSError);
@@ -556,6 +565,7 @@ PyMethodDef host_methods[] = {
     {"_drain", &host_drain, METH_NOARGS, nullptr},
     {"drain", &host_drain_now, METH_NOARGS, "Runs what is ready; true: more is waiting."},
     {"run", &host_run, METH_NOARGS, "The life of a thread without a loop, until `stop`."},
+    const table_guard guard(self->held->home().tables);
     {"stop", &host_stop, METH_NOARGS, "Has `run` return. From any thread."},
     {"simulate", &host_simulate, METH_O, "Its loop's clock is virtual: turns by that seed."},
     {"cancel_handlers", &host_cancel_handlers, METH_NOARGS,
@@ -596,10 +606,13 @@ host* host_of_running_loop(interp& in) noexcept {
   if (!loop || loop.get() == Py_None) return nullptr;
   host* h = host::current();
   if (h && h->loop() == loop.get() && !h->is_detached()) return h;
-  for (host* known : in.hosts) {
-    if (known->loop() != loop.get() || known->is_detached()) continue;
-    known->adopt_thread();
-    return known;
+  {
+    const table_guard guard(in.tables);
+    for (host* known : in.hosts) {
+      if (known->loop() != loop.get() || known->is_detached()) continue;
+      known->adopt_thread();
+      return known;
+    }
   }
   owned made(new_host_object(in, loop.get(), "loop"));
   if (!made) return nullptr;

@@ -35,6 +35,19 @@ struct names {
 #undef X
 };
 
+/// Guards tables of an interpreter that attached threads share. Where one of them runs at a time
+/// there is nothing to guard; not held while Python code may run.
+#ifdef Py_GIL_DISABLED
+using table_lock = detail::spin_lock;
+using table_guard = detail::spin_guard;
+#else
+struct table_lock {};
+struct table_guard {
+  explicit table_guard(table_lock&) noexcept {}
+  ~table_guard() {}
+};
+#endif
+
 /// One interpreter's own things. Fields are written while the module is executed, and by attached
 /// threads of that interpreter; `drop` may be called by any thread.
 struct interp {
@@ -73,6 +86,7 @@ struct interp {
     const detail::message_type* as = nullptr;
   };
   static constexpr std::size_t cache_size = 256;
+  table_lock tables;  // of these, and of `hosts`
   known_type cache[cache_size];
   std::unordered_map<PyTypeObject*, const detail::message_type*> message_types;
   std::unordered_map<PyObject*, std::unique_ptr<py_class>> classes;  // of actors; keys are held

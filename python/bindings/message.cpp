@@ -51,15 +51,19 @@ std::string name_of(PyTypeObject* cls) {
 }
 
 const detail::message_type& look_up(interp& in, PyTypeObject* cls) {
-  if (auto found = in.message_types.find(cls); found != in.message_types.end())
-    return *found->second;
-  if (in.message_types.size() >= types_max) return any_object;
+  {
+    const table_guard guard(in.tables);
+    if (auto found = in.message_types.find(cls); found != in.message_types.end())
+      return *found->second;
+    if (in.message_types.size() >= types_max) return any_object;
+  }
   // Never freed: dead letters and hops name it for as long as the process runs.
   auto* name = new std::string(name_of(cls));
   auto* type = new detail::message_type(make_type(*name));
-  in.message_types.emplace(cls, type);
-  Py_INCREF(cls);  // or another class might come to stand at its address
-  return *type;
+  const table_guard guard(in.tables);
+  const auto [at, is_new] = in.message_types.emplace(cls, type);
+  if (is_new) Py_INCREF(cls);  // or another class might come to stand at its address
+  return *at->second;
 }
 
 }  // namespace
@@ -99,10 +103,14 @@ PyObject* py_message::take() noexcept {
 
 const detail::message_type& message_type_for(interp& in, PyTypeObject* cls) noexcept {
   auto& place = in.cache[(reinterpret_cast<std::uintptr_t>(cls) >> 5) % interp::cache_size];
-  if (place.type == cls) [[likely]]
-    return *place.as;
+  {
+    const table_guard guard(in.tables);
+    if (place.type == cls) [[likely]]
+      return *place.as;
+  }
   try {
     const detail::message_type& type = look_up(in, cls);
+    const table_guard guard(in.tables);
     place = {cls, &type};
     return type;
   } catch (const std::bad_alloc&) {

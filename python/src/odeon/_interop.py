@@ -21,10 +21,10 @@ def native_codec() -> Any:
     return codecs.default.native
 
 
-def factory_path(cls: type) -> str:
-    """``module:qualname`` of a class of actors, for where it is imported anew.
+def factory_path(cls: Any) -> str:
+    """``module:qualname`` of a class of actors or a function, for where it is imported anew.
 
-    Raises TypeError when an import elsewhere would not give this class.
+    Raises TypeError when an import elsewhere would not give it.
     """
     module, name = cls.__module__, cls.__qualname__
     what = f"{module}.{name}"
@@ -41,7 +41,7 @@ def factory_path(cls: type) -> str:
     except (ImportError, AttributeError) as reason:
         raise TypeError(f"{what} cannot be imported elsewhere: {reason}") from None
     if found is not cls:
-        raise TypeError(f"an import of {what} gives another class than this one")
+        raise TypeError(f"an import of {what} gives another object than this one")
     return f"{module}:{name}"
 
 

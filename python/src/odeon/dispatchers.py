@@ -260,6 +260,7 @@ class _OnItsWay(Encoded):
     """An encoded message that counts as waiting for as long as it lives."""
 
     __slots__ = ("_count",)
+    _count: _Count
 
     def __del__(self) -> None:
         count = getattr(self, "_count", None)

@@ -140,7 +140,7 @@ def install(allow: Sequence[str] | None = None, deny: Sequence[str] = ()) -> Non
     """Puts the gate before all other finders of this interpreter, in place of one before."""
     sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, _Gate)]
     gate = _Gate(None if allow is None else (*allow, "odeon"), deny)
-    sys.meta_path.insert(0, gate)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, gate)
 
 
 _NO_INTERPRETERS = "its C code keeps state for the whole process"
