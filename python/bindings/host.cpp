@@ -553,6 +553,7 @@ void host_dealloc(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
   auto* self = reinterpret_cast<host_object*>(o);
   if (self->held) {
+    const table_guard guard(self->held->home().tables);
     std::erase(self->held->home().hosts, self->held.get());
     host_object_access::gone(*self->held);
   }
@@ -565,7 +566,6 @@ PyMethodDef host_methods[] = {
     {"_drain", &host_drain, METH_NOARGS, nullptr},
     {"drain", &host_drain_now, METH_NOARGS, "Runs what is ready; true: more is waiting."},
     {"run", &host_run, METH_NOARGS, "The life of a thread without a loop, until `stop`."},
-    const table_guard guard(self->held->home().tables);
     {"stop", &host_stop, METH_NOARGS, "Has `run` return. From any thread."},
     {"simulate", &host_simulate, METH_O, "Its loop's clock is virtual: turns by that seed."},
     {"cancel_handlers", &host_cancel_handlers, METH_NOARGS,
