@@ -39,7 +39,8 @@ def plugins() -> list[str]:
     package = importlib.util.find_spec("odeon")  # looks, but imports nothing
     folders = package.submodule_search_locations if package else None
     there = any((Path(each) / "testing/pytest_plugin.py").exists() for each in folders or ())
-    brought = any(each.value == PLUGIN for each in importlib.metadata.entry_points(group="pytest11"))
+    points = importlib.metadata.entry_points(group="pytest11")
+    brought = any(each.value == PLUGIN for each in points)
     return [PLUGIN] if there and not brought else []
 
 
@@ -115,7 +116,8 @@ def nothing_left_behind() -> Iterator[None]:
 
 @pytest.fixture
 def guide_blocks() -> Callable[[str], int]:
-    """Runs the Python blocks of a page of the guide, in their order, in one module; their number."""
+    """Runs the Python blocks of a page of the guide, in their order, in one module; their
+    number."""
 
     def run(page: str) -> int:
         path = Path(__file__).resolve().parents[2] / "docs/guide" / page

@@ -73,8 +73,8 @@ def test_a_blocking_call_in_an_async_handler_is_named_with_line_handler_and_acto
     assert any("Greeter.receive" in frame for frame in call.stack)
     (record,) = [each for each in caplog.records if each.name == "odeon.blocking"]
     assert record.levelno == logging.WARNING and record.getMessage() == str(call)
-    assert f":{call.line} in handler Greeter.receive of /user/greeter has been blocking the loop" in (
-        record.getMessage())
+    assert (f":{call.line} in handler Greeter.receive of /user/greeter has been blocking the loop"
+            in record.getMessage())
 
 
 def test_a_handler_that_was_suspended_before_is_known_as_well() -> None:

@@ -85,9 +85,11 @@ def test_a_wrong_declaration_is_refused() -> None:
     with pytest.raises(odeon.OdeonError):
         config.load(keys=[config.Key("nodot", "integer", "1", "No segment.")], environment={})
     with pytest.raises(odeon.OdeonError):
-        config.load(keys=[BANK, config.Key("bank.accounts", "string", "", "Twice.")], environment={})
+        config.load(keys=[BANK, config.Key("bank.accounts", "string", "", "Twice.")],
+                    environment={})
     with pytest.raises(ValueError, match="no type"):
-        config.load(keys=[config.Key("bank.size", "bytes", "1", "An unknown type.")], environment={})
+        config.load(keys=[config.Key("bank.size", "bytes", "1", "An unknown type.")],
+                    environment={})
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

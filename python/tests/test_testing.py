@@ -65,7 +65,7 @@ class Relay(odeon.Actor[Any]):
         self.to.tell((self.name, msg))
 
 
-# -- virtual time -------------------------------------------------------------------------------------
+# -- virtual time ----------------------------------------------------------------------------------
 
 
 def test_timers_fire_when_virtual_time_has_come_and_not_before(virtual_time: TestKit) -> None:
@@ -171,7 +171,7 @@ def test_a_kit_whose_time_does_not_move_by_itself_fails_at_once() -> None:
         assert kit.now() == 0
 
 
-# -- seeds --------------------------------------------------------------------------------------------
+# -- seeds -----------------------------------------------------------------------------------------
 
 
 def orders(seed: int) -> list[tuple[str, int]]:
@@ -233,7 +233,7 @@ def test_exploring_takes_fixtures_beside_the_kit(kit: TestKit, tmp_path: Any) ->
     assert kit.is_virtual and tmp_path.exists()
 
 
-# -- probes -------------------------------------------------------------------------------------------
+# -- probes ----------------------------------------------------------------------------------------
 
 
 def failure(what: Callable[[], Any]) -> str:
@@ -375,7 +375,7 @@ async def test_a_coroutine_may_use_virtual_time(virtual_time: TestKit) -> None:
         virtual_time.run_until_idle()
 
 
-# -- event filters ------------------------------------------------------------------------------------
+# -- event filters ---------------------------------------------------------------------------------
 
 
 def test_exactly_so_many_failures_are_expected(virtual_time: TestKit) -> None:
@@ -390,7 +390,8 @@ def test_exactly_so_many_failures_are_expected(virtual_time: TestKit) -> None:
             player.tell("fail")
             player.tell("fail")
 
-    assert failure(too_many).startswith("expected exactly 1 failures by ValueError within 1 s, but 2")
+    assert failure(too_many).startswith(
+        "expected exactly 1 failures by ValueError within 1 s, but 2")
 
     def none() -> None:
         with virtual_time.expect_failures(KeyError):
@@ -425,7 +426,7 @@ def test_an_exception_of_the_block_itself_is_not_replaced(virtual_time: TestKit)
         raise ZeroDivisionError
 
 
-# -- the system and the plugin ------------------------------------------------------------------------
+# -- the system and the plugin ---------------------------------------------------------------------
 
 
 def test_a_test_system_stands_alone_and_can_be_closed_twice() -> None:

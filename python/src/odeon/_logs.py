@@ -1,4 +1,5 @@
-"""The log: what the runtime writes goes to Python's ``logging``, and actors have loggers of their own."""
+"""The log: what the runtime writes goes to Python's ``logging``, and actors have loggers of their
+own."""
 
 from __future__ import annotations
 

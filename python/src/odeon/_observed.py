@@ -46,11 +46,11 @@ class Observed:
     def metrics(self) -> dict[str, Any]:
         """Numbers since the start.
 
-        ``messages`` handled, ``spawned``, ``stopped``, ``failures``, ``restarts``, ``dead_letters``,
-        ``late_replies``, ``ask_timeouts``, ``call_cycles``, ``high_water_crossings`` and
-        ``mailbox_overflows``; ``hosts`` has what the threads of Python did, by dispatcher
-        (``gil_hold_ns_total`` and ``gil_hold_ns_max`` in nanoseconds); ``dispatchers`` the numbers of
-        those that were given to the system.
+        ``messages`` handled, ``spawned``, ``stopped``, ``failures``, ``restarts``,
+        ``dead_letters``, ``late_replies``, ``ask_timeouts``, ``call_cycles``,
+        ``high_water_crossings`` and ``mailbox_overflows``; ``hosts`` has what the threads of
+        Python did, by dispatcher (``gil_hold_ns_total`` and ``gil_hold_ns_max`` in nanoseconds);
+        ``dispatchers`` the numbers of those that were given to the system.
         """
         numbers: dict[str, Any] = dict(_native._metrics(self._whole()))
         numbers["hosts"] = _native._host_metrics(self._whole())
@@ -62,13 +62,15 @@ class Observed:
         return snapshot_of(_native._snapshot(self._whole()))
 
     def recent_hops(self, trace: int = 0) -> list[Hop]:
-        """The last 512 handled messages of each thread, oldest first; of one chain with ``trace``."""
+        """The last 512 handled messages of each thread, oldest first; of one chain with
+        ``trace``."""
         return [Hop(*each) for each in _native._recent_hops(self._whole(), trace)]
 
-    # -- for ActorSystem ------------------------------------------------------------------------------
+    # -- for ActorSystem ---------------------------------------------------------------------------
 
     def _configure(self, options: dict[str, Any]) -> dict[str, Any]:
-        """The options with the configuration in the native layer's form; before the system opens."""
+        """The options with the configuration in the native layer's form; before the system
+        opens."""
         self._config = config.resolve(options.get("config"))
         return {**options, "config": self._config._native}
 

@@ -1,9 +1,10 @@
 """Names the very line of a call that blocks an event loop, or the thread of a dispatcher.
 
-A thread of its own has each watched system's host call back now and then. When that call does not come
-within ``slow_handler``, something holds the host's thread: its stack is looked at, and what it says is
-logged (``odeon.blocking``) and published (:class:`odeon.events.BlockingCall`), once until the thread is
-let go. The thread runs while a system is open; it costs two wake-ups of a host a ``slow_handler``.
+A thread of its own has each watched system's host call back now and then. When that call does not
+come within ``slow_handler``, something holds the host's thread: its stack is looked at, and what
+it says is logged (``odeon.blocking``) and published (:class:`odeon.events.BlockingCall`), once
+until the thread is let go. The thread runs while a system is open; it costs two wake-ups of a host
+a ``slow_handler``.
 
 A call into C that keeps the interpreter's lock is seen only when it gives it up.
 """
@@ -126,13 +127,14 @@ def _frames_of(innermost: FrameType) -> list[FrameType]:
 
 
 def _first_of_callback(frames: list[FrameType]) -> int | None:
-    """Where the handler, or the loop's callback, begins: behind the last frame of the loop, or of the
-    dispatcher's thread. None: the thread is in the loop itself, or waits for work."""
+    """Where the handler, or the loop's callback, begins: behind the last frame of the loop, or of
+    the dispatcher's thread. None: the thread is in the loop itself, or waits for work."""
     last = -1
     for at, frame in enumerate(frames):
         code = frame.f_code
-        in_loop = code.co_name == "_run" and os.path.dirname(code.co_filename) == _ASYNCIO
-        in_host = code.co_name in ("_run", "_run_loop") and os.path.dirname(code.co_filename) == _OWN
+        folder = os.path.dirname(code.co_filename)
+        in_loop = code.co_name == "_run" and folder == _ASYNCIO
+        in_host = code.co_name in ("_run", "_run_loop") and folder == _OWN
         if in_loop or in_host:
             last = at
     begun = last + 1
@@ -181,7 +183,7 @@ def _call_at(frame: FrameType) -> str:
     return ast.unparse(parsed.func if isinstance(parsed, ast.Call) else parsed)
 
 
-# -- the thread ---------------------------------------------------------------------------------------
+# -- the thread ------------------------------------------------------------------------------------
 
 _lock = threading.Lock()
 _watched: dict[int, _Watched] = {}

@@ -8,8 +8,8 @@ Example::
     async with odeon.ActorSystem("app", config=settings) as system:
         print(system.config["core.ask_timeout"])     # seconds
 
-``ActorSystem(config="odeon.toml")`` and ``ActorSystem(config={"core": {"workers": 4}})`` are short for
-it. Options named in the call itself win over the configuration.
+``ActorSystem(config="odeon.toml")`` and ``ActorSystem(config={"core": {"workers": 4}})`` are short
+for it. Options named in the call itself win over the configuration.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Key:
     """A key of the program's own, declared.
 
     ``key`` is dotted, and one segment may be ``*`` for tables that the user names. ``type`` is
-    "boolean", "integer", "floating", "duration" (text such as "250ms"; read as seconds), "size" (text
-    such as "64KiB"; read as bytes), "string", "choice" or "string_list". ``default``, ``min`` and
-    ``max`` are texts as an override would give them.
+    "boolean", "integer", "floating", "duration" (text such as "250ms"; read as seconds), "size"
+    (text such as "64KiB"; read as bytes), "string", "choice" or "string_list". ``default``,
+    ``min`` and ``max`` are texts as an override would give them.
     """
 
     key: str
@@ -68,8 +68,8 @@ class Entry:
 class Configuration(Mapping[str, Any]):
     """The value of every declared key; immutable, and of any thread.
 
-    ``config["core.workers"]`` is a bool, int, float, str or list of str; durations are seconds, sizes
-    bytes. Iterating gives the keys that have a value.
+    ``config["core.workers"]`` is a bool, int, float, str or list of str; durations are seconds,
+    sizes bytes. Iterating gives the keys that have a value.
     """
 
     def __init__(self, native: Any, given_as: str = _OVERRIDES) -> None:
@@ -150,13 +150,13 @@ def load(file: str | os.PathLike[str] | None = None, *, toml: str | None = None,
     """Reads the sources in this order, later ones win: file, environment, values, overrides.
 
     ``toml`` is the file's text in hand, which ``file`` then only names in messages. ``values`` are
-    nested tables, or dotted keys, in which numbers are good for spans too, as seconds; ``overrides`` are "key=value". ``environment`` is ``os.environ``
-    unless given: ``ODEON_CORE__WORKERS`` is ``core.workers``. ``keys`` are declared beside the
-    runtime's own.
+    nested tables, or dotted keys, in which numbers are good for spans too, as seconds;
+    ``overrides`` are "key=value". ``environment`` is ``os.environ`` unless given:
+    ``ODEON_CORE__WORKERS`` is ``core.workers``. ``keys`` are declared beside the runtime's own.
 
     Raises :class:`odeon.errors.ConfigError`, one line for each mistake, with file and line (or
-    variable, or override), the key, and the nearest key there is; ``NotFound`` or ``IoFailed`` for a
-    file that cannot be read.
+    variable, or override), the key, and the nearest key there is; ``NotFound`` or ``IoFailed`` for
+    a file that cannot be read.
     """
     source = os.environ if environment is None else environment
     variables = [(name, text) for name, text in source.items() if name.startswith(PREFIX)]
@@ -179,7 +179,8 @@ def load(file: str | os.PathLike[str] | None = None, *, toml: str | None = None,
 
 
 def resolve(given: Any) -> Configuration:
-    """What ``ActorSystem(config=…)`` takes: a Configuration, a path, tables, or None: the defaults."""
+    """What ``ActorSystem(config=…)`` takes: a Configuration, a path, tables, or None: the
+    defaults."""
     if isinstance(given, Configuration):
         return given
     if given is None:

@@ -13,10 +13,10 @@ __all__ = ["ActorSnapshot", "Hop", "SystemSnapshot"]
 class ActorSnapshot:
     """One actor at one moment; ``mailbox_depth`` is exact while it does not run, else near.
 
-    ``state`` is "idle", "ready" (waits for its thread), "running", "waiting" (a handler is suspended),
-    "starting", "failed", "restarting", "stopping" or "terminated". ``message`` is in hand, or None;
-    ``running_for`` in seconds, known after about 0.1 s; ``waiting_for`` is the path of the actor that
-    its suspended handler asks, or None.
+    ``state`` is "idle", "ready" (waits for its thread), "running", "waiting" (a handler is
+    suspended), "starting", "failed", "restarting", "stopping" or "terminated". ``message`` is in
+    hand, or None; ``running_for`` in seconds, known after about 0.1 s; ``waiting_for`` is the path
+    of the actor that its suspended handler asks, or None.
     """
 
     path: str
@@ -77,9 +77,9 @@ class SystemSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One handled message: ``id``, the hop that sent it (``cause``, 0: from outside), the first of its
-    chain (``trace``), the receiver's uid, the message's class, and when, in seconds of a clock of
-    the runtime's own, to within some turns."""
+    """One handled message: ``id``, the hop that sent it (``cause``, 0: from outside), the first of
+    its chain (``trace``), the receiver's uid, the message's class, and when, in seconds of a clock
+    of the runtime's own, to within some turns."""
 
     id: int
     cause: int

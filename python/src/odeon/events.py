@@ -11,8 +11,9 @@ Example::
     system.events.subscribe(system.spawn(Watcher), events.DeadLetter)
 
 The classes below :class:`RuntimeEvent` come from the runtime itself, which builds them only while
-somebody listens. Objects of every other class are the program's own, for :meth:`EventStream.publish`.
-Points in time are seconds since 1970, spans are seconds; ``ref`` is None where the actor is gone.
+somebody listens. Objects of every other class are the program's own, for
+:meth:`EventStream.publish`. Points in time are seconds since 1970, spans are seconds; ``ref`` is
+None where the actor is gone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -66,9 +66,9 @@ class DeadLetter(RuntimeEvent):
     """A message that no handler got.
 
     ``reason`` is an error code: "no_such_actor", "actor_stopped", "mailbox_full", "expired",
-    "unhandled", "unreachable", "handler_failed" (the message in hand of a failed actor), "cancelled"
-    or "killed". ``message`` is its class's name, ``sender`` a path, empty from outside; ``was_ask``
-    says that the asker was told as well.
+    "unhandled", "unreachable", "handler_failed" (the message in hand of a failed actor),
+    "cancelled" or "killed". ``message`` is its class's name, ``sender`` a path, empty from
+    outside; ``was_ask`` says that the asker was told as well.
     """
 
     reason: str
@@ -123,7 +123,8 @@ class ActorRestarted(RuntimeEvent):
 
 @dataclass(frozen=True, slots=True)
 class ActorFailed(RuntimeEvent):
-    """A handler or hook raised; ``where`` is "handler" or the hook's name, ``decided`` a directive."""
+    """A handler or hook raised; ``where`` is "handler" or the hook's name, ``decided`` a
+    directive."""
 
     ref: ActorRef[Any] | None
     path: str
@@ -206,9 +207,10 @@ class AskTimedOut(RuntimeEvent):
 class BlockingCall(RuntimeEvent):
     """A call that holds the thread of an event loop, or of a dispatcher, for too long.
 
-    ``call`` is what is being called ("time.sleep"), at ``line`` of ``file``, in ``function``. ``path``,
-    ``type`` and ``message`` are the actor's whose handler that is; empty for a callback of the loop.
-    ``held`` is "loop" or "thread", ``held_for`` how long in seconds; ``stack`` has the thread's frames, outermost first.
+    ``call`` is what is being called ("time.sleep"), at ``line`` of ``file``, in ``function``.
+    ``path``, ``type`` and ``message`` are the actor's whose handler that is; empty for a callback
+    of the loop. ``held`` is "loop" or "thread", ``held_for`` how long in seconds; ``stack`` has
+    the thread's frames, outermost first.
     """
 
     call: str
@@ -270,10 +272,10 @@ class Subscription:
 class EventStream:
     """Publish and subscribe inside one system, by class; ``system.events``. From any thread.
 
-    A subscriber gets objects of the classes it named, and of those derived from them, once each, in
-    the order of their publisher. An actor gets them as messages until it stops. A function is called
-    on the system's own loop or thread, and should be short; what it raises is logged. At most 10,000
-    calls wait; further events are lost to functions, not to actors.
+    A subscriber gets objects of the classes it named, and of those derived from them, once each,
+    in the order of their publisher. An actor gets them as messages until it stops. A function is
+    called on the system's own loop or thread, and should be short; what it raises is logged. At
+    most 10,000 calls wait; further events are lost to functions, not to actors.
     """
 
     def __init__(self, system: ActorSystem) -> None:
@@ -327,7 +329,8 @@ class EventStream:
         have = self._native.setdefault(target, {})
         if isinstance(target, _native.ActorRef):
             if have.keys() - wanted:
-                _native._event_unsubscribe(system, target)  # from all: those still wanted come again
+                # From all of them: those that are still wanted come again.
+                _native._event_unsubscribe(system, target)
                 have.clear()
             for name in sorted(wanted - have.keys()):
                 _native._event_subscribe(system, name, target)
@@ -341,8 +344,8 @@ class EventStream:
             del self._native[target]
 
     def publish(self, event: Any) -> None:
-        """Delivers an object to those who subscribed to its class or a base of it. An actor that has
-        ended falls out. Raises ``SystemStopped``."""
+        """Delivers an object to those who subscribed to its class or a base of it. An actor that
+        has ended falls out. Raises ``SystemStopped``."""
         system = self._open_system()
         bases = type(event).__mro__
         with self._lock:
@@ -363,6 +366,3 @@ class EventStream:
         with self._lock:
             self._native.clear()
             self._classes.clear()
-
-
-Listener = Callable[[Any], object]

@@ -1,8 +1,8 @@
 """What a system does, for people and for monitoring.
 
-:func:`prometheus` is a scrape of all open systems, or of the given ones. The rest stands on the system
-itself: ``metrics()``, ``snapshot()``, ``dead_letters()``, ``late_replies()``, ``recent_hops()`` and
-``events``; their classes are here as well.
+:func:`prometheus` is a scrape of all open systems, or of the given ones. The rest stands on the
+system itself: ``metrics()``, ``snapshot()``, ``dead_letters()``, ``late_replies()``,
+``recent_hops()`` and ``events``; their classes are here as well.
 
 Example::
 
@@ -90,9 +90,9 @@ def _family(name: str, kind: str, text: str, samples: list[tuple[str, float]]) -
 def prometheus(*systems: ActorSystem) -> str:
     """Metrics in Prometheus's text format, of these systems or of all that are open; of any thread.
 
-    ``odeon_messages_total`` and further counters, ``odeon_actors`` and
-    ``odeon_uptime_seconds``, with the label ``system``; ``odeon_host_…`` with ``dispatcher`` as well.
-    Serve it as :data:`CONTENT_TYPE`. It costs a walk over the actors.
+    ``odeon_messages_total`` and further counters, ``odeon_actors`` and ``odeon_uptime_seconds``,
+    with the label ``system``; ``odeon_host_…`` with ``dispatcher`` as well. Serve it as
+    :data:`CONTENT_TYPE`. It costs a walk over the actors.
     """
     from .system import _open_systems
 

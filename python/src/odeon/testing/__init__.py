@@ -13,8 +13,8 @@ Example::
             kit.advance(1)
             probe.expect_message_blocking(GivenUp)
 
-With pytest the fixtures ``virtual_time`` (such a kit), ``test_kit`` and ``actor_system`` (real time) come
-with the package. Nothing of this module needs pytest.
+With pytest the fixtures ``virtual_time`` (such a kit), ``test_kit`` and ``actor_system`` (real
+time) come with the package. Nothing of this module needs pytest.
 """
 
 from __future__ import annotations

@@ -29,14 +29,14 @@ class _Handler(logging.Handler):
 
 
 class EventFilter:
-    """Exactly ``exactly`` matching events come while a block runs, or within ``within`` seconds of its
-    end (the kit's patience); otherwise :class:`ExpectationError` with those that came.
+    """Exactly ``exactly`` matching events come while a block runs, or within ``within`` seconds of
+    its end (the kit's patience); otherwise :class:`ExpectationError` with those that came.
 
-    Events are of ``classes``, the runtime's or the program's own. ``match`` is a regular expression
-    searched for in an event's text (for a log record its message, for others their fields), ``where``
-    a function that says yes. Entered by ``with`` or ``async with``, it gives itself; ``seen`` has the
-    events. Made by the kit: ``expect_events``, ``expect_failures``, ``expect_dead_letters``,
-    ``expect_warnings``.
+    Events are of ``classes``, the runtime's or the program's own. ``match`` is a regular
+    expression searched for in an event's text (for a log record its message, for others their
+    fields), ``where`` a function that says yes. Entered by ``with`` or ``async with``, it gives
+    itself; ``seen`` has the events. Made by the kit: ``expect_events``, ``expect_failures``,
+    ``expect_dead_letters``, ``expect_warnings``.
 
     Example::
 

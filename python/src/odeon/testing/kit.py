@@ -37,9 +37,10 @@ class ExpectationError(AssertionError):
 class TestKit:
     """A system under test, with probes, event filters and virtual time.
 
-    ``TestKit()`` makes a :class:`TestSystem` of its own, in virtual time: ``seed`` chooses the order of
-    actors, and is told with each failure. ``TestKit(system)`` looks at a system of the test's own,
-    which has real time. Expectations wait ``patience`` seconds unless told, of the system's time.
+    ``TestKit()`` makes a :class:`TestSystem` of its own, in virtual time: ``seed`` chooses the
+    order of actors, and is told with each failure. ``TestKit(system)`` looks at a system of the
+    test's own, which has real time. Expectations wait ``patience`` seconds unless told, of the
+    system's time.
 
     Each expectation is awaitable, for tests that are coroutines, and has a twin that blocks
     (``…_blocking``), for those that are not. In virtual time a coroutine is run by :meth:`run`.
@@ -83,7 +84,7 @@ class TestKit:
         if self._own is not None:
             self._own.stop_blocking()
 
-    # -- time -----------------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------------
 
     @property
     def is_virtual(self) -> bool:
@@ -114,7 +115,8 @@ class TestKit:
         self._time().loop.pump(seconds=seconds)
 
     async def idle(self) -> None:
-        """:meth:`run_until_idle` for coroutines: what can run now has run. It takes a millisecond."""
+        """:meth:`run_until_idle` for coroutines: what can run now has run. It takes a
+        millisecond."""
         self._time()
         await asyncio.sleep(0.001)
 
@@ -123,7 +125,7 @@ class TestKit:
         nothing is left that could bring it there."""
         return self._time().loop.run_coroutine(work)
 
-    # -- what it gives --------------------------------------------------------------------------------
+    # -- what it gives -----------------------------------------------------------------------------
 
     def probe(self, name: str | None = None) -> TestProbe:
         """An actor in the test's hand."""
@@ -176,7 +178,7 @@ class TestKit:
         if not (yield holds, limit):
             self.fail(f"the condition did not come about within {limit:g} s")
 
-    # -- waiting, for probes and filters ----------------------------------------------------------------
+    # -- waiting, for probes and filters -----------------------------------------------------------
 
     def changed(self) -> None:
         """Something came that somebody may wait for. From any thread."""
@@ -199,7 +201,8 @@ class TestKit:
             with self._changed:
                 self._waiters.add(entry)
             if not ready():
-                await asyncio.wait([future], timeout=min(left, _POLL if not self.is_virtual else left))
+                slice_ = left if self.is_virtual else min(left, _POLL)
+                await asyncio.wait([future], timeout=slice_)
             with self._changed:
                 self._waiters.discard(entry)
             future.cancel()
@@ -215,7 +218,8 @@ class TestKit:
                     self._virtual.loop.pump(ends=ready, idle=True)
             return ready()
         if self.system.is_open and self.system._host.is_current:
-            raise WouldBlock("a blocking expectation on the loop that runs the actors: await its twin")
+            raise WouldBlock("a blocking expectation on the loop that runs the actors: "
+                             "await its twin")
         end = time.monotonic() + within
         with self._changed:
             while not ready():

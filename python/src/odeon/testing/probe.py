@@ -107,11 +107,11 @@ def _is_it(expected: Any, message: Any) -> bool:
 class TestProbe:
     """An actor that keeps what it receives, for the test to look at; made by :meth:`TestKit.probe`.
 
-    ``ref`` is what the actors under test are given. Messages are looked at in the order they came, and
-    each expectation takes what it returns. What is expected is a class (an instance comes), a function
-    (it says yes), or a value (an equal one comes). Each expectation waits ``within`` seconds of the
-    system's time, by default the kit's patience, and raises :class:`ExpectationError`; it has a twin
-    that blocks.
+    ``ref`` is what the actors under test are given. Messages are looked at in the order they came,
+    and each expectation takes what it returns. What is expected is a class (an instance comes), a
+    function (it says yes), or a value (an equal one comes). Each expectation waits ``within``
+    seconds of the system's time, by default the kit's patience, and raises
+    :class:`ExpectationError`; it has a twin that blocks.
 
     A request that was asked is answered by :meth:`reply`; one that is never answered fails with
     ``NoReply`` when the next message is taken.
@@ -127,7 +127,7 @@ class TestProbe:
             _ProbeActor, self._inbox, name=name,
             supervision=Supervision(otherwise=Directive.RESUME))
 
-    # -- expectations, awaited ------------------------------------------------------------------------
+    # -- expectations, awaited ---------------------------------------------------------------------
 
     async def expect_message(self, expected: Any = ANY, *, within: float | None = None) -> Any:
         """The next message is the expected one; returns it."""
@@ -166,7 +166,7 @@ class TestProbe:
         raises."""
         return await self.ref.ask(_Do(work))
 
-    # -- and blocking ---------------------------------------------------------------------------------
+    # -- and blocking ------------------------------------------------------------------------------
 
     def expect_message_blocking(self, expected: Any = ANY, *, within: float | None = None) -> Any:
         """The twin of :meth:`expect_message`."""
@@ -204,7 +204,7 @@ class TestProbe:
         """The twin of :meth:`run`."""
         return self.ref.ask_blocking(_Do(work))
 
-    # -- how ------------------------------------------------------------------------------------------
+    # -- how ---------------------------------------------------------------------------------------
 
     def _next(self, what: str, within: float | None) -> Steps[Any]:
         limit = self._kit.patience if within is None else within
@@ -244,8 +244,8 @@ class TestProbe:
         while True:
             left = max(0.0, end - self._kit.now())
             if not (yield (lambda: len(self._inbox) > 0), left):
-                self._kit.fail(f"expected {_told(expected)} within {limit:g} s, but it did not come; "
-                               f"{dropped} others did")
+                self._kit.fail(f"expected {_told(expected)} within {limit:g} s, "
+                               f"but it did not come; {dropped} others did")
             self._last = self._inbox.take()
             if _is_it(expected, self._last.message):
                 return self._last.message
@@ -262,7 +262,7 @@ class TestProbe:
             self._kit.fail(f"expected the end of {ref.path}, but {message!r} came")
         return message
 
-    # -- the message taken last -----------------------------------------------------------------------
+    # -- the message taken last --------------------------------------------------------------------
 
     @property
     def last_message(self) -> Any:
@@ -275,8 +275,8 @@ class TestProbe:
         return self._last.sender if self._last is not None else None
 
     def reply(self, value: Any) -> None:
-        """Answers it where it was asked, else tells its sender. Raises :class:`ExpectationError` when
-        there is nobody, or nobody any more."""
+        """Answers it where it was asked, else tells its sender. Raises :class:`ExpectationError`
+        when there is nobody, or nobody any more."""
         __tracebackhide__ = True
         last = self._last
         if last is None:
@@ -303,11 +303,11 @@ class TestProbe:
         """Drops what has come and was not taken."""
         self._inbox.clear()
 
-    # -- what it does ---------------------------------------------------------------------------------
+    # -- what it does ------------------------------------------------------------------------------
 
     def set_auto_pilot(self, pilot: Pilot | None) -> None:
-        """From now on ``pilot(ctx, message)`` is called on the probe's turn with each message, before
-        it is kept; what it returns (if not None) is the answer. None: no more."""
+        """From now on ``pilot(ctx, message)`` is called on the probe's turn with each message,
+        before it is kept; what it returns (if not None) is the answer. None: no more."""
         self._inbox.pilot = pilot
 
     def send(self, to: ActorRef[Any], message: Any) -> None:

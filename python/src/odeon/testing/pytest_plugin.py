@@ -4,8 +4,8 @@
 ``actor_system``   an :class:`odeon.ActorSystem` in real time
 ``test_kit``       a kit on ``actor_system``
 
-A test that is a coroutine may use them without a further plugin: it runs on the loop of its system. In
-other tests ``actor_system`` has a thread of its own.
+A test that is a coroutine may use them without a further plugin: it runs on the loop of its
+system. In other tests ``actor_system`` has a thread of its own.
 """
 
 from __future__ import annotations

@@ -27,10 +27,10 @@ def chosen_seed(told: int | None) -> int:
 class TestSystem(ActorSystem):
     """An actor system on the calling thread, in virtual time: nothing runs but inside its calls.
 
-    Timers, time-outs of asks, ``asyncio.sleep`` and whatever else takes the time from the loop or from
-    the runtime pass at once. Which actor runs next is chosen by ``seed``; the same seed gives the same
-    run. One thread uses it, from outside of other event loops. :class:`odeon.testing.TestKit` makes
-    one, and drives it.
+    Timers, time-outs of asks, ``asyncio.sleep`` and whatever else takes the time from the loop or
+    from the runtime pass at once. Which actor runs next is chosen by ``seed``; the same seed gives
+    the same run. One thread uses it, from outside of other event loops.
+    :class:`odeon.testing.TestKit` makes one, and drives it.
     """
 
     __test__ = False  # pytest: this is no test
@@ -52,7 +52,8 @@ class TestSystem(ActorSystem):
             raise
 
     def stop_blocking(self, timeout: float | None = None) -> bool:
-        """Stops all actors, in virtual time; at most ``timeout`` seconds of it. Then ends the loop."""
+        """Stops all actors, in virtual time; at most ``timeout`` seconds of it. Then ends the
+        loop."""
         complete = True
         if self.is_open:
             self.terminate()

@@ -1,8 +1,9 @@
 """Virtual time: an event loop whose clock is the simulation's, and which never waits.
 
-The loop's selector is where time passes. Asked to wait, it first has the simulation run what is ready
-there (actors of C++, routers, timers that fired), then moves the clock to whatever is due next. Actors
-of Python have their turns in callbacks of this loop, one a callback, in an order chosen by the seed.
+The loop's selector is where time passes. Asked to wait, it first has the simulation run what is
+ready there (actors of C++, routers, timers that fired), then moves the clock to whatever is due
+next. Actors of Python have their turns in callbacks of this loop, one a callback, in an order
+chosen by the seed.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return float(self.simulation.now())
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T],
-                        *args: Any) -> asyncio.Future[T]:
+    def run_in_executor(  # type: ignore[override, unused-ignore]
+            self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """Real threads do real work: virtual time stands still until they are done."""
         future = super().run_in_executor(executor, func, *args)
         self._outside += 1
@@ -93,7 +94,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         finally:
             self._outside -= 1
 
-    # -- time -----------------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------------
 
     def _pass_time(self, timeout: float | None) -> bool:
         """Called where a loop would wait for files. True: threads are at work, so do wait."""
@@ -102,8 +103,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             return False
         self._rounds += 1
         if self._rounds > _ROUNDS_MAX:
-            raise WouldBlock(f"nothing settles within {_ROUNDS_MAX} rounds of the loop: do some actors "
-                             "send to each other without end?")
+            raise WouldBlock(f"nothing settles within {_ROUNDS_MAX} rounds of the loop: "
+                             "do some actors send to each other without end?")
         if timeout is not None and timeout <= 0:
             # Callbacks are ready: now and then something of the simulation comes before them.
             if self._chance.random() < 0.5:
@@ -117,25 +118,28 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.stop()
             return False
         now = self.time()
-        spans = [timeout, self.simulation.next_due(), None if self._goal is None else self._goal - now]
+        to_goal = None if self._goal is None else self._goal - now
+        spans = (timeout, self.simulation.next_due(), to_goal)
         due = min((span for span in spans if span is not None), default=None)
         if self._goal is not None and now >= self._goal - _TICK / 2:
             self.stop()
         elif due is None:
-            raise WouldBlock("nothing is left to run, and no timer is armed, that could end this wait")
+            raise WouldBlock("nothing is left to run, and no timer is armed, "
+                             "that could end this wait")
         else:
             self._rounds = 0
             self.simulation.move(max(due, _TICK))
         return False
 
-    # -- driving it from outside ----------------------------------------------------------------------
+    # -- driving it from outside -------------------------------------------------------------------
 
     def pump(self, *, ends: Callable[[], bool] | None = None, seconds: float | None = None,
              idle: bool = False) -> None:
-        """Runs until ``ends()`` holds, for ``seconds`` of virtual time, or (``idle``) until nothing is
-        left that can run now. Raises ``WouldBlock`` inside a running loop."""
+        """Runs until ``ends()`` holds, for ``seconds`` of virtual time, or (``idle``) until
+        nothing is left that can run now. Raises ``WouldBlock`` inside a running loop."""
         if asyncio._get_running_loop() is not None:
-            raise WouldBlock("the loop runs already: in a coroutine, use the awaitable twin of this call")
+            raise WouldBlock("the loop runs already: in a coroutine, "
+                             "use the awaitable twin of this call")
         self._rounds = 0
         before = self._ends, self._goal, self._when_idle
         self._ends, self._when_idle = ends, idle
