@@ -141,7 +141,8 @@ def test_a_delivery_that_was_settled_before_is_dropped() -> None:
         ledger = system.spawn(Ledger)
         await ledger.ask("total")
         epoch = await journal.open_writer("nobody")
-        message = p.records.OutboxMessage("1", "ledger", "test.dm.transfer", 1, b"\x81\xa6amount\x05")
+        message = p.records.OutboxMessage(
+            "1", "ledger", "test.dm.transfer", 1, b"\x81\xa6amount\x05")
         for expected in range(2):  # the same number twice, as after a crash before it was noted
             await journal.append("nobody", epoch=epoch, expected_sequence=0, outbox=[message])
             a = system.spawn(Account, f"poke-{expected}")

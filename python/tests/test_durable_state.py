@@ -71,7 +71,7 @@ Test = Callable[[odeon.ActorSystem, Journal], Awaitable[None]]
 
 
 def run(*tests: Test) -> None:
-    """Runs them one after the other, each in a system of its own on what the one before has left."""
+    """Runs them one after the other, each in its own system on what the one before has left."""
 
     async def main() -> None:
         journal = None

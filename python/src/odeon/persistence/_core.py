@@ -79,7 +79,8 @@ class Core:
             raise InvalidArgument(
                 f"{to.path} is no durable receiver: make it one with persistence.receive, or send "
                 "to a DurableRef")
-        raise TypeError(f"a message is sent to a DurableRef or an ActorRef, not {type(to).__name__}")
+        raise TypeError(
+            f"a message is sent to a DurableRef or an ActorRef, not {type(to).__name__}")
 
     async def _mark(self, name: str) -> int:
         known = self._marks.get(name)
@@ -103,7 +104,8 @@ class Core:
         if what.number == last + 1:
             return True
         raise VersionConflict(
-            f"{self.id!r} has had message {last} of {what.sender!r}, and this is number {what.number}")
+            f"{self.id!r} has had message {last} of {what.sender!r}, and this is number "
+            f"{what.number}")
 
     async def commit(
         self, effect: Effect, events: list[Event], state: State | None, settling: Delivery | None

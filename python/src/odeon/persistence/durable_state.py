@@ -91,7 +91,7 @@ class DurableState(DurableBase):
     write_behind: float = 2.0
     """Seconds after a change until it is written; 0: only by effects and at the end."""
     write_through: bool = False
-    """Write after each handler that changed the state, before its answer (None where it has none)."""
+    """Write after each handler that changed the state, before its answer (None without one)."""
     keep_revisions: int = 1
     """Older ones are deleted; 0: all stay."""
     begin_with: int = 0

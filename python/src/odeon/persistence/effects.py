@@ -93,8 +93,8 @@ class Effect:
         return self
 
     def send(self, to: Target, message: Any) -> Self:
-        """Sends with the commit: stored in the same transaction, delivered afterwards at least once,
-        and handled once by a durable receiver. Messages to one receiver keep their order."""
+        """Sends with the commit: stored in the same transaction, delivered afterwards at least
+        once, and handled once by a durable receiver. Messages to one receiver keep their order."""
         self.outgoing.append((to, message))
         return self
 

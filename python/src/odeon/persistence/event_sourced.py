@@ -32,14 +32,14 @@ class EventSourced(DurableBase, Generic[Cmd, Event, State]):
     ``persistence_id`` names the history: set it in ``__init__`` or in the class. :meth:`on_command`
     looks at a command and the state, changes nothing, and returns an effect (``persist`` and its
     like), or a plain answer. :meth:`on_event` gives the state after an event, now and at each
-    recovery; it decides nothing. A reply leaves when the events are on disk; while a commit is under
-    way the actor takes no message.
+    recovery; it decides nothing. A reply leaves when the events are on disk; while a commit is
+    under way the actor takes no message.
 
-    The classes in the type arguments (``EventSourced[Command, Deposited | Withdrawn, Account]``) and
-    in ``events`` are made known to :mod:`odeon.codecs`, so that a recovery can read them.
+    The classes in the type arguments (``EventSourced[Command, Deposited | Withdrawn, Account]``)
+    and in ``events`` are made known to :mod:`odeon.codecs`, so that a recovery can read them.
 
-    Before the first message it waits for a permit (50 at once), takes over the writing of its id (an
-    older writer is refused from then on), reads the newest good snapshot and the events after it,
+    Before the first message it waits for a permit (50 at once), takes over the writing of its id
+    (an older writer is refused from then on), reads the newest good snapshot and what came after it,
     and calls :meth:`recovery_completed`. A recovery or commit that fails is a failure of the actor
     with that reason: its supervision decides. ``Fenced`` stops it.
 
@@ -91,7 +91,8 @@ class EventSourced(DurableBase, Generic[Cmd, Event, State]):
 
     @own_function
     def on_command(self, state: State, cmd: Cmd, ctx: Context) -> Any:
-        """What is to be done: an effect, a list of effects, or a plain answer. ``def`` or ``async``."""
+        """What is to be done: an effect, a list of effects, or a plain answer. May be
+        ``async``."""
         raise NotImplementedError
 
     @own_function

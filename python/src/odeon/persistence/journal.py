@@ -1,4 +1,4 @@
-"""Journals: append-only stores of events, with the snapshots, timers and messages belonging to them."""
+"""Journals: append-only stores of events, with the snapshots, timers and messages of each."""
 
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ class Journal(_native.Journal):
         version: int = 1, keep: int = 0,
     ) -> Ask[None]:
         """Stores a shortcut to the state as of ``sequence``; only the ``keep`` newest stay."""
-        return self._save_snapshot(persistence_id, epoch, sequence, manifest, version, payload, keep)
+        return self._save_snapshot(
+            persistence_id, epoch, sequence, manifest, version, payload, keep)
 
     def delete_snapshots(
         self, persistence_id: str, min_sequence: int = 0, max_sequence: int = LAST
@@ -148,7 +149,7 @@ class Journal(_native.Journal):
         self, persistence_id: str, from_sequence: int = 1, to_sequence: int = LAST,
         max_events: int = 1000,
     ) -> Ask[list[StoredEvent]]:
-        """A page of an id's events; it may be shorter than ``max_events`` and is empty at the end."""
+        """A page of an id's events; may be shorter than ``max_events``, and is empty at the end."""
         return self._read_events(persistence_id, from_sequence, to_sequence, max_events)
 
     def by_tag(self, tag: str, after: int = 0, max_events: int = 1000) -> Ask[list[StoredEvent]]:
@@ -181,7 +182,9 @@ class Journal(_native.Journal):
         """0: the id has no such mark."""
         return self._read_mark(persistence_id, name)
 
-    def marks_of(self, persistence_id: str, after: str = "", max_count: int = 1000) -> Ask[list[Mark]]:
+    def marks_of(
+        self, persistence_id: str, after: str = "", max_count: int = 1000
+    ) -> Ask[list[Mark]]:
         """A page of an id's marks, by name."""
         return self._marks_of(persistence_id, after, max_count)
 

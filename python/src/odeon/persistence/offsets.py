@@ -115,8 +115,9 @@ class SqliteOffsets:
             there = self._position(projection)
             if there != before:
                 raise _conflict(projection, before, there)
-            self._db.execute("INSERT OR REPLACE INTO odeon_projections(name, position) VALUES(?, ?)",
-                             (projection, after))
+            self._db.execute(
+                "INSERT OR REPLACE INTO odeon_projections(name, position) VALUES(?, ?)",
+                (projection, after))
             work(self._db)
             self._db.execute("COMMIT")
         except BaseException:

@@ -42,7 +42,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Rewind:
-    """Goes on behind the position ``to``, back (0: all anew) or ahead. Answered when it is stored."""
+    """Goes on behind the position ``to``, back (0: all anew) or ahead. Answered when stored."""
 
     to: int = 0
 
@@ -246,9 +246,9 @@ def start_projection(
 ) -> ActorRef[Any]:
     """Starts a projection of the events with ``tag``: an actor named ``projection-<name>``.
 
-    ``handler(event, info)`` (``def`` or ``async def``): **at least once**; the offset is stored after
-    every ``batch`` events, so those since then come again after a crash. ``handler(event, info,
-    db)`` with :class:`SqliteOffsets`: **exactly once**; what it writes to ``db``, an
+    ``handler(event, info)`` (``def`` or ``async def``): **at least once**; the offset is stored
+    after every ``batch`` events, so those since then come again after a crash. ``handler(event,
+    info, db)`` with :class:`SqliteOffsets`: **exactly once**; what it writes to ``db``, an
     ``sqlite3.Connection``, and the offset are one transaction, which up to ``batch`` events share.
     It then runs on the store's thread. ``info`` is the :class:`StoredEvent`.
 
@@ -260,11 +260,12 @@ def start_projection(
     """
     takes = len(inspect.signature(handler).parameters)
     if takes >= 3 and not isinstance(store, SqliteOffsets):
-        raise InvalidArgument(f"the projection {name!r} writes in a transaction: give it a store of "
-                              "the class SqliteOffsets")
+        raise InvalidArgument(
+            f"the projection {name!r} writes in a transaction: give it a store of the class "
+            "SqliteOffsets")
     if not name or not tag or batch < 1 or attempts < 1:
-        raise InvalidArgument("a projection has a name and a tag, and at least one event in a batch "
-                              "and one attempt")
+        raise InvalidArgument(
+            "a projection has a name and a tag, and at least one event in a batch and one attempt")
     settings = _Settings(name, tag, handler, store or MemoryOffsets(), journal or installed(system),
                          batch, poll, skip_unknown, skip_poison, attempts, pause)
     restarts = Supervision(

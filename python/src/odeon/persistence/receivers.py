@@ -122,7 +122,7 @@ def activate_with(
     system: _native.System, prefix: str, start: Callable[[str], Any]
 ) -> None:
     """Calls ``start(address)`` when something is to be delivered to an address that begins with
-    ``prefix`` and nobody is there: it may spawn the actor, and is called again after a while if that
-    did not help. Runs on a turn of an actor of the system, where it must not block."""
+    ``prefix`` and nobody is there: it may spawn the actor, and is called again after a while if
+    that did not help. Runs on a turn of an actor of the system, where it must not block."""
     installed(system)
     _native.durable_activate_with(system, prefix, system.spawn(_Activator, start))

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 __all__ = [
-    "LAST_SEQUENCE", "Activation", "AppendAck", "Event", "IdInfo", "JournalStats", "LoadedSnapshot", "Mark",
+    "LAST_SEQUENCE", "Activation", "AppendAck", "Event", "IdInfo", "JournalStats",
+    "LoadedSnapshot", "Mark",
     "OutboxEntry", "OutboxMessage", "SnapshotInfo", "State", "StoredEvent", "StoredSnapshot",
     "StoredTimer", "TimerChange", "TimerCursor", "TimerRecord", "TimerStats", "at",
 ]
@@ -73,7 +74,7 @@ class OutboxEntry(NamedTuple):
 
 
 class TimerRecord(NamedTuple):
-    """A timer as the journal keeps it; :class:`odeon.persistence.DurableTimer` makes and reads it."""
+    """A timer as the journal keeps it; :class:`odeon.persistence.DurableTimer` makes it."""
 
     id: str
     due_ns: int
@@ -98,8 +99,8 @@ class TimerCursor(NamedTuple):
 
 
 class TimerChange(NamedTuple):
-    """Sets a timer, or (``set`` None) removes it; where ``only_if_due_ns`` is given, only when it is
-    due just then."""
+    """Sets a timer, or (``set`` None) removes it; where ``only_if_due_ns`` is given, only when it
+    is due just then."""
 
     persistence_id: str
     timer_id: str

@@ -30,8 +30,8 @@ class CatchUp(enum.Enum):
 class DurableTimer:
     """When a message is to come to its owner, and how it repeats. A value.
 
-    Made by :meth:`at`, :meth:`after`, :meth:`every` and :meth:`on`. The message comes at least once;
-    the timer goes, or goes on, with the commit of its handler's effects.
+    Made by :meth:`at`, :meth:`after`, :meth:`every` and :meth:`on`. The message comes at least
+    once; the timer goes, or goes on, with the commit of its handler's effects.
 
     Example::
 
