@@ -17,6 +17,17 @@ if(ODEON_HAS_TLS_DESCRIPTORS)
   target_compile_options(odeon_build INTERFACE -mtls-dialect=gnu)
 endif()
 
+# The interpreter is not instrumented: the sanitizers' runtime is loaded before it, and only C++ is watched.
+set(ODEON_PYTHON_ENVIRONMENT "")
+if(ODEON_SANITIZE)
+  target_link_options(odeon_build INTERFACE -shared-libsan)
+  execute_process(COMMAND "${CMAKE_CXX_COMPILER}" -print-file-name=libclang_rt.asan-${CMAKE_SYSTEM_PROCESSOR}.so
+    OUTPUT_VARIABLE runtime OUTPUT_STRIP_TRAILING_WHITESPACE)
+  set(ODEON_PYTHON_ENVIRONMENT "LD_PRELOAD=${runtime}" PYTHONMALLOC=malloc
+    "ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1:alloc_dealloc_mismatch=0"
+    UBSAN_OPTIONS=print_stacktrace=1)
+endif()
+
 # Modules whose client libraries few machines have, and which Python programs do not use.
 set(ODEON_PYTHON_WITHOUT postgres mariadb)
 
@@ -63,11 +74,16 @@ function(odeon_python_library)
   endforeach()
   # Calls between the modules need no table; inline functions still have one address in the process.
   include(CheckLinkerFlag)
-  check_linker_flag(CXX -Wl,-Bsymbolic-non-weak-functions ODEON_HAS_BSYMBOLIC_NON_WEAK)
-  if(ODEON_HAS_BSYMBOLIC_NON_WEAK)
+  if(ODEON_HAS_LLD)
+    set(CMAKE_REQUIRED_LINK_OPTIONS -fuse-ld=lld)
+  endif()
+  check_linker_flag(CXX -Wl,-Bsymbolic-non-weak-functions ODEON_BINDS_OWN_FUNCTIONS)
+  if(ODEON_BINDS_OWN_FUNCTIONS)
     target_link_options(odeon_shared PRIVATE -Wl,-Bsymbolic-non-weak-functions)
   endif()
-  target_link_options(odeon_shared PRIVATE -Wl,-z,defs)
+  if(NOT ODEON_SANITIZE)
+    target_link_options(odeon_shared PRIVATE -Wl,-z,defs)
+  endif()
 endfunction()
 
 # The C-API asks for both: offsets in objects that have C++ members, and one type for all kinds of methods.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = 77
-REQUIREMENTS = ("pytest>=7.2", "numpy", "mypy")
+REQUIREMENTS = ("pytest>=7.2", "numpy", "mypy>=1.11,<2")
 PIP_LIMIT_S = 240
 
 

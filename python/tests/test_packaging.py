@@ -38,6 +38,18 @@ asyncio.run(main())
 print(odeon.__file__)
 """
 
+USER_TEST = """
+import odeon
+
+class Echo(odeon.Actor[str]):
+    def receive(self, msg: str) -> str:
+        return msg
+
+def test_an_actor_answers(actor_system):
+    echo = actor_system.spawn(Echo)
+    assert echo.ask_blocking("hello", timeout=10.0) == "hello"
+"""
+
 pytestmark = [pytest.mark.once, pytest.mark.limit(600)]
 
 
@@ -90,6 +102,18 @@ def test_a_wheel_installs_and_runs_without_the_checkout(
     assert not list((tmp_path / "venv").rglob("libodeon.so"))
 
 
+def test_an_installed_wheel_brings_its_fixtures_to_pytest(wheel: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "venv", "--system-site-packages", tmp_path / "venv")
+    python = tmp_path / "venv/bin/python"
+    if "pytest" not in run(python, "-c", "import pkgutil; print(*(each.name for each in "
+                                         "pkgutil.iter_modules()))").split():
+        pytest.skip(f"{sys.executable} has no pytest of its own")
+    run(python, "-m", "pip", "install", "--ignore-installed", wheel)
+    (tmp_path / "test_user.py").write_text(USER_TEST, "utf-8")
+    said = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path / "test_user.py")
+    assert "1 passed" in said
+
+
 def test_a_wheel_says_what_it_is_for_and_holds_no_debug_information(wheel: Path) -> None:
     version = f"cp{sys.version_info[0]}{sys.version_info[1]}"
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
@@ -107,10 +131,13 @@ def test_a_wheel_says_what_it_is_for_and_holds_no_debug_information(wheel: Path)
         assert b"Name: odeon\n" in archive.read(f"{info}/METADATA")
 
 
-def test_the_same_sources_make_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
-    done = hook(f"print(odeon_build.build_wheel({str(tmp_path)!r}))")
+def test_the_same_sources_make_the_same_wheel(tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    done = hook(f"[odeon_build.build_wheel(each) for each in {list(map(str, folders))}]")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+    one, two = (next(each.glob("*.whl")) for each in folders)
+    assert one.name == two.name
+    assert one.read_bytes() == two.read_bytes()
 
 
 def test_an_editable_install_sees_an_edit_at_once(venv: Path, tmp_path: Path) -> None:

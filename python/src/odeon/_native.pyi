@@ -1,11 +1,11 @@
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextvars import Context as ContextVars
 from types import GenericAlias
 from typing import Any, Generic, Self, TypeVar, overload
 
 from ._logs import ActorLog
-from .actor import Behavior, Props, Request
+from .actor import Actor, Behavior, Props, Request
 from .options import Mailbox, Supervision
 from .persistence.records import JournalStats, TimerRecord, TimerStats
 from .routing import Router
@@ -102,6 +102,24 @@ class Context:
     @property
     def stopping_as(self) -> str: ...
     def child(self, name: str, /) -> ActorRef[Any] | None: ...
+    @overload
+    def spawn(
+        self,
+        what: type[Actor[_M]],
+        /,
+        *args: Any,
+        name: str | None = None,
+        dispatcher: str | None = None,
+        supervision: Supervision | None = None,
+        mailbox: Mailbox | None = None,
+        router: Router | None = None,
+        tags: tuple[str, ...] | list[str] = (),
+        receive_timeout: float | None = None,
+        stash_capacity: int = 10_000,
+        call_cycle: str = "deny",
+        **kwargs: Any,
+    ) -> ActorRef[_M]: ...
+    @overload
     def spawn(
         self,
         what: type[Any] | Props | Behavior[Any],
@@ -151,6 +169,7 @@ class Host:
     def detach(self) -> None: ...
     def use_loop(self, loop: AbstractEventLoop, /) -> None: ...
     def metrics(self) -> dict[str, int]: ...
+    def _take_fatal(self) -> BaseException | None: ...
     @property
     def wants_loop(self) -> bool: ...
     @property
@@ -170,6 +189,24 @@ class System:
     def is_open(self) -> bool: ...
     @property
     def is_terminating(self) -> bool: ...
+    @overload
+    def spawn(
+        self,
+        what: type[Actor[_M]],
+        /,
+        *args: Any,
+        name: str | None = None,
+        dispatcher: str | None = None,
+        supervision: Supervision | None = None,
+        mailbox: Mailbox | None = None,
+        router: Router | None = None,
+        tags: tuple[str, ...] | list[str] = (),
+        receive_timeout: float | None = None,
+        stash_capacity: int = 10_000,
+        call_cycle: str = "deny",
+        **kwargs: Any,
+    ) -> ActorRef[_M]: ...
+    @overload
     def spawn(
         self,
         what: type[Any] | Props | Behavior[Any],
@@ -192,6 +229,70 @@ class System:
     def terminate(self) -> None: ...
     def when_terminated(self) -> Ask[None]: ...
 
+class Plan:
+    @property
+    def manifest(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def type(self) -> type[Any]: ...
+
+class Codec:
+    def configure(self, **settings: Any) -> None: ...
+    def plan(self, description: dict[str, Any], /) -> Plan: ...
+    def add(self, plan: Plan, manifests: tuple[str, ...], /) -> None: ...
+    def find(self, what: type[Any] | str, /) -> Plan | None: ...
+    def encode(
+        self, value: Any, flags: int = 0, /
+    ) -> tuple[str, int, bytes, list[Any] | None]: ...
+    def decode(
+        self,
+        manifest: str,
+        version: int,
+        payload: Any,
+        buffers: Sequence[Any] | None = None,
+        flags: int = 0,
+        /,
+    ) -> Any: ...
+
+class Segment:
+    def __new__(cls, size: int) -> Self: ...
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+class Channel:
+    @property
+    def peer_gone(self) -> bool: ...
+    def send(
+        self, kind: int, actor: int, request: int, codec: Codec, flags: int, value: Any, /
+    ) -> bool: ...
+    def send_encoded(
+        self,
+        kind: int,
+        actor: int,
+        request: int,
+        manifest: str,
+        version: int,
+        payload: Any,
+        buffers: Sequence[Any] | None,
+        /,
+    ) -> bool: ...
+    def receive(
+        self, codec: Codec, flags: int, /
+    ) -> tuple[int, int, int, Any, BaseException | None] | None: ...
+    def receive_encoded(
+        self,
+    ) -> tuple[int, int, int, str, int, bytes, list[Any] | None] | None: ...
+    def wait(self, seconds: float | None = None, spin: int = 0, /) -> bool: ...
+    def spin(self, rounds: int, /) -> bool: ...
+    def about_to_wait(self) -> bool: ...
+    def woken(self) -> None: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+def new_codec() -> Codec: ...
+def new_channel(capacity: int, /) -> tuple[Channel, int, int]: ...
+def attach_channel(memory: int, socket: int, /) -> Channel: ...
 def _use_support(support: Any, /) -> None: ...
 def _leaked() -> int: ...
 def _finish() -> None: ...

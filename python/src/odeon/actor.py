@@ -161,7 +161,7 @@ def behavior(initial: S, handler: Callable[..., Any]) -> Behavior[S]:
     return Behavior(initial, handler)
 
 
-def generator_actor(function: Callable[..., Generator[Any, Any, Any]]) -> type:
+def generator_actor(function: Callable[..., Generator[Any, Any, Any]]) -> type[Any]:
     """A class of actors from a generator function: each message is the value of a ``yield``.
 
     What the next ``yield`` gives is the reply. The actor stops when the generator returns.
