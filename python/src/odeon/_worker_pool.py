@@ -122,10 +122,8 @@ class WorkerActor:
                     buffers: Sequence[Any] | None = None) -> Future[Any]:
         """As `ask`, for a message that is encoded already."""
         self._check()
-        request, future = self._worker.open_request(self.number)
-        self._worker.post_encoded((frames.TELL, self.number, request, manifest, version, payload,
-                                   buffers))
-        return future
+        return self._worker.call_encoded(frames.TELL, self.number, manifest, version, payload,
+                                         buffers)
 
     def restart(self, error: BaseException, message: Any = None) -> Future[Any]:
         """A new instance in place of the present one, with the hooks of both."""

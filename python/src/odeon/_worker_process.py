@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -123,18 +124,20 @@ class Worker:
             except WorkerDied:
                 self.waiting.clear()
 
-    def open_request(self, actor: int) -> tuple[int, Future[Any]]:
-        """A number for a request, and the future of its outcome."""
+    def call(self, kind: int, actor: int, value: Any) -> Future[Any]:
+        """Sends a request; its outcome. Errors as `post`."""
+        return self._request(lambda number: self.post(kind, actor, number, value))
+
+    def call_encoded(self, kind: int, actor: int, *encoded: Any) -> Future[Any]:
+        """The same for (manifest, version, payload, buffers)."""
+        return self._request(lambda number: self.post_encoded((kind, actor, number, *encoded)))
+
+    def _request(self, post: Callable[[int], None]) -> Future[Any]:
         number = next(self._numbers)
         future: Future[Any] = Future()
         self._requests[number] = future
-        return number, future
-
-    def call(self, kind: int, actor: int, value: Any) -> Future[Any]:
-        """Sends a request."""
-        number, future = self.open_request(actor)
         try:
-            self.post(kind, actor, number, value)
+            post(number)
         except BaseException:
             self._requests.pop(number, None)
             raise
