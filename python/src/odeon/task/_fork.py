@@ -96,7 +96,9 @@ class Fork(Generic[T, X, M]):
             del self  # see `Scheduler._turns`
 
     def __iter__(self) -> Generator[Any, Any, Fork[T, X, M]]:
-        self.activate()
+        if self.status is _IDLE:
+            scheduler = current_scheduler()
+            self._start(scheduler, scheduler.root)
         return self
         yield
 

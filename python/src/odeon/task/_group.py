@@ -13,6 +13,7 @@ from ._unhandled import Unlooked
 
 AnyFork = Any  # Fork[Any, Any, Any]; spelled out it costs mypy more than it gives
 _IDLE: Final = Status.IDLE
+_ACTIVE: Final = Status.ACTIVE
 _FINISHED: Final = Status.FINISHED
 
 
@@ -67,6 +68,15 @@ class Group:
         self.left += 1
         if fork.status is _FINISHED:
             self.ended(fork)
+        elif (
+            fork.status is _ACTIVE
+            and fork._group is self.driver._scheduler.root
+            and fork._inner is None
+            and fork is not self.driver
+        ):
+            fork._group = self  # nothing to check
+            if not fork._idle:
+                self.ready.append(fork)
         else:
             self._take_over(fork)
 
