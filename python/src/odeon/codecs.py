@@ -196,8 +196,8 @@ class Codec:
         """Lets objects of every other class travel as JSON text of their attributes.
 
         For classes with a `__dict__` that say nothing of how they travel. `False` takes it back,
-        for classes that were not met before. Their attributes must be what JSON has; tuples arrive as
-        lists.
+        for classes that were not met before. Their attributes must be what JSON has; tuples arrive
+        as lists.
         """
         self._json = default
 
