@@ -461,7 +461,14 @@ host& host_in(PyObject* o) noexcept { return *reinterpret_cast<host_object*>(o)-
 
 PyObject* host_drain(PyObject* o, PyObject*) {
   entry in_layer;
-  host_in(o).drain_in_loop();
+  host& h = host_in(o);
+  h.drain_in_loop();
+  if (h.name() == "python-loop") {
+    if (PyObject* fatal = h.take_fatal()) {
+      set_exception(fatal);
+      return nullptr;
+    }
+  }
   Py_RETURN_NONE;
 }
 
@@ -476,6 +483,11 @@ PyObject* host_run(PyObject* o, PyObject*) {
   entry in_layer;
   if (!host_in(o).run_thread()) return nullptr;
   Py_RETURN_NONE;
+}
+
+PyObject* host_take_fatal(PyObject* o, PyObject*) {
+  PyObject* fatal = host_in(o).take_fatal();
+  return fatal ? fatal : Py_NewRef(Py_None);
 }
 
 PyObject* host_stop(PyObject* o, PyObject*) {
@@ -570,6 +582,7 @@ PyMethodDef host_methods[] = {
     {"simulate", &host_simulate, METH_O, "Its loop's clock is virtual: turns by that seed."},
     {"cancel_handlers", &host_cancel_handlers, METH_NOARGS,
      "Cancels every handler that is suspended here."},
+    {"_take_fatal", &host_take_fatal, METH_NOARGS, nullptr},
     {"detach", &host_detach, METH_NOARGS, "Takes it off its loop."},
     {"use_loop", &host_use_loop, METH_O, "Goes on with an event loop, on the same thread."},
     {"metrics", &host_metrics_dict, METH_NOARGS, "What its thread has done, as numbers."},

@@ -89,6 +89,11 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   void leave() noexcept;
   void park(driver& d) noexcept { idle_.push_back(&d); }
   void forget(driver& d) noexcept;
+  /// A KeyboardInterrupt or SystemExit that no supervisor kept: the caller's loop ends with it, as
+  /// with a task's; a thread's host keeps it for who ends the system.
+  void end_with(py_handle exception) noexcept { fatal_ = std::move(exception); }
+  /// A new reference, or null.
+  [[nodiscard]] PyObject* take_fatal() noexcept { return fatal_.take(); }
   /// A driver was made here, or is gone.
   void add(driver& d) { drivers_.push_back(&d); }
   void remove(driver& d) noexcept;
@@ -141,6 +146,7 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   bool scheduled_ = false;
   bool detached_ = false;
   bool wants_loop_ = false;
+  py_handle fatal_;
   std::uint64_t chance_ = 0;  // of a simulation; 0: this is none
   std::atomic<std::uintptr_t> thread_{0};
 

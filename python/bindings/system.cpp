@@ -3,6 +3,7 @@
 #include "ask.hpp"
 #include "configuration.hpp"
 #include "dispatcher.hpp"
+#include "failure.hpp"
 #include "interop.hpp"
 #include "ref.hpp"
 #include "simulation.hpp"
@@ -63,6 +64,23 @@ PyObject* system_new(PyTypeObject* type, PyObject*, PyObject*) {
   return reinterpret_cast<PyObject*>(self);
 }
 
+/// An exception that asks the program to end, and that went past the top, does end it.
+void note_failure(const actor_failed& e) {
+  const detail::cell* c = e.ref.get();
+  if (e.decided != directive::escalate || !c || !is_python(*c) || !c->parent() ||
+      c->parent()->parent())
+    return;
+  try {
+    std::rethrow_exception(e.why.exception);
+  } catch (const python_error& p) {
+    PyObject* exc = is_attached(p.home()) ? p.exception() : nullptr;
+    if (exc && (PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt) ||
+                PyErr_GivenExceptionMatches(exc, PyExc_SystemExit)))
+      static_cast<host&>(c->where()).end_with(py_handle(p.home(), Py_NewRef(exc)));
+  } catch (...) {
+  }
+}
+
 /// open(name, host, options): makes the system of C++.
 PyObject* system_open(PyObject* o, PyObject* args) {
   const entry in_layer;
@@ -81,6 +99,7 @@ PyObject* system_open(PyObject* o, PyObject* args) {
     auto link = std::make_shared<system_link>();
     link->object = o;
     link->home = &in;
+    link->failures = self.system->events().on<actor_failed>(&note_failure);
     self.system->add_extension(link);
     self.system->add_dispatcher(self.main->name(), self.main);
     link->hosts.emplace(self.main->name(), self.main);

@@ -24,6 +24,7 @@ struct system_object {
 struct system_link {
   PyObject* object = nullptr;  // borrowed; null once it is gone
   interp* home = nullptr;
+  subscription failures;
   std::map<std::string, std::shared_ptr<host>, std::less<>> hosts;
   std::map<std::string, std::shared_ptr<class python_dispatcher>, std::less<>> dispatchers;
 };

@@ -163,16 +163,16 @@ class ActorSystem(Observed, _native.System):
         self._limit = self._option(options, "shutdown_limit") or _DEFAULT_LIMIT
         self._open(name, host, options)
         _open_systems.add(self)
-        if options.get("journal") is not None:
-            from .persistence.receivers import install
-
-            install(self, options["journal"])
         self._observe(options)
         self._running: dict[str, Any] = {}
         self._computing: Compute | None = None
         self._compute_threads: int | None = options.get("compute_threads")
         self._compute_processes: int | None = options.get("compute_processes")
         try:
+            if options.get("journal") is not None:
+                from .persistence.receivers import install
+
+                install(self, options["journal"])
             for label, option in (options.get("dispatchers") or {}).items():
                 self._running[label] = option.start(self, label)
         except BaseException:
@@ -321,7 +321,11 @@ class ActorSystem(Observed, _native.System):
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None
     ) -> None:
+        fatal = self._host._take_fatal()  # of a handler: a KeyboardInterrupt or SystemExit
         self.stop_blocking()
+        fatal = fatal or self._host._take_fatal()
+        if fatal is not None and kind is None:
+            raise fatal
 
 
 def _wait_until(ended: Any, deadline: float) -> bool:
