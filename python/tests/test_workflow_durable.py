@@ -578,6 +578,7 @@ def test_the_tables_are_those_of_the_runtimes_own_state_files(tmp_path: Path) ->
     state = SqliteState(tmp_path / "s.db", schema_version=3)
     asyncio.run(state.put("order", Order("clock", 7)))
     asyncio.run(state.put("total", 12))
+    asyncio.run(state.put("who", "Ada"))
     state.close()
     db = sqlite3.connect(tmp_path / "s.db")
     assert db.execute("PRAGMA application_id").fetchone() == (0x6F647773,)
@@ -586,6 +587,7 @@ def test_the_tables_are_those_of_the_runtimes_own_state_files(tmp_path: Path) ->
     assert db.execute("SELECT key, type, version, value FROM state ORDER BY key").fetchall() == [
         ("order", "test.order", 1, '{"item":"clock","amount":7}'),
         ("total", "long", 1, "12"),
+        ("who", "std::basic_string<char>", 1, '"Ada"'),
     ]
     db.close()
 

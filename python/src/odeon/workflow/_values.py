@@ -15,7 +15,7 @@ _NAMES: dict[type, str] = {
     bool: "bool",
     int: "long",
     float: "double",
-    str: "std::string",
+    str: "std::basic_string<char>",
     type(None): "null",
 }
 
