@@ -404,3 +404,18 @@ def test_many_actors_recover_with_few_permits() -> None:
             *range(300)]
 
     run(test)
+
+
+def test_a_system_with_a_journal_that_cannot_be_used_does_not_begin() -> None:
+    journal = Journal.memory()
+    journal.close()
+
+    async def main() -> None:
+        with pytest.raises(errors.IoFailed, match="closed"):
+            odeon.ActorSystem("t", journal=journal)
+        with pytest.raises(TypeError, match="Journal"):
+            odeon.ActorSystem("t", journal="bank.db")
+
+    asyncio.run(main())
+    with pytest.raises(errors.IoFailed):
+        odeon.ActorSystem.start("t", journal=journal)

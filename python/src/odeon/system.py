@@ -119,7 +119,8 @@ class ActorSystem(Observed, _native.System):
 
     Options, all durations in seconds: ``ask_timeout`` (5; 0: none), ``slow_handler`` (1),
     ``shutdown_limit`` (10), ``workers`` (threads of C++ actors, routers and timers; 0: one per core),
-    ``config`` (a path of a TOML file, a dict, or an :class:`odeon.config.Configuration`).
+    ``config`` (a path of a TOML file, a dict, or an :class:`odeon.config.Configuration`), ``journal``
+    (of durable actors, :class:`odeon.persistence.Journal`; it is closed after the last actor).
 
     Every method may be called from any thread of the interpreter.
     """

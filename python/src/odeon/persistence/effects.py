@@ -168,7 +168,7 @@ def unhandled() -> Effect:
 
 
 def stash() -> Effect:
-    """Sets the command aside until ``ctx.unstash_all()``."""
+    """Sets the command aside until ``ctx.unstash_all()``; of a coroutine, before its first await."""
     effect = Effect()
     effect.stashes = True
     return effect
