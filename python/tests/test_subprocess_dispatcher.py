@@ -15,6 +15,7 @@ import pytest
 import odeon
 from odeon import dispatchers
 from odeon.errors import EncodingError, QuotaExceeded, WorkerDied
+from odeon.subprocess_worker import WorkerPool
 
 
 try:
@@ -197,6 +198,18 @@ def test_quotas_refuse_actors_and_messages_and_give_room_again() -> None:
             return True
 
         eventually(room)
+
+
+def test_a_spawn_that_nobody_waits_for_any_more_leaves_no_actor_in_the_worker() -> None:
+    pool = WorkerPool(1)
+    try:
+        given_up = pool.spawn(pool_actors.Counter)
+        assert given_up.cancel()
+        stays = pool.spawn(pool_actors.Counter).result(20)
+        eventually(lambda: pool.metrics()[0].actors == 1)
+        assert stays.ask(pool_actors.Add(1)).result(20) == 1
+    finally:
+        pool.close()
 
 
 def test_metrics_tell_of_each_process() -> None:

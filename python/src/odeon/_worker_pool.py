@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import collections
 import concurrent.futures
+import contextlib
 import importlib
 import itertools
 import logging
@@ -22,7 +23,7 @@ from typing import Any
 from . import _worker_frames as frames
 from . import codecs
 from ._worker_process import Worker, WorkerMetrics
-from .errors import InvalidArgument, QuotaExceeded, SystemStopped, WorkerDied
+from .errors import InvalidArgument, MailboxFull, QuotaExceeded, SystemStopped, WorkerDied
 
 _native: Any = importlib.import_module("odeon._native")
 _log = logging.getLogger("odeon.worker")
@@ -216,11 +217,16 @@ class WorkerPool:
 
         def done(outcome: Future[Any]) -> None:
             error = outcome.exception()
-            if error is None:
+            if error is not None:
+                worker.actors.pop(number, None)
+            if not made.set_running_or_notify_cancel():
+                if error is None:  # nobody waits for it any more
+                    with contextlib.suppress(WorkerDied, MailboxFull):
+                        actor.stop()
+            elif error is not None:
+                made.set_exception(error)
+            else:
                 made.set_result(actor)
-                return
-            worker.actors.pop(number, None)
-            made.set_exception(error)
 
         try:
             worker.call(frames.SPAWN, number, spec).add_done_callback(done)
