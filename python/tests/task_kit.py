@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from itertools import count
 from typing import Any
 
 from odeon import task
 from odeon.errors import InvalidArgument
+
+Gen = Generator[Any, Any, Any]
 
 
 class Simulated:
@@ -72,3 +74,19 @@ def collect(work: Any) -> tuple[Any, list[Any]]:
     """The value of ``work`` and its messages."""
     messages: list[Any] = []
     return play(work, messages.append), messages
+
+
+def aborted(work: Gen, verb: Callable[[Any], Gen]) -> tuple[Any, list[str]]:
+    """The result of ``work`` after ``verb`` has been at it, and the events around."""
+    log: list[str] = []
+
+    def program() -> Gen:
+        f = yield from task.fork(work)
+        yield from task.sleep(1)
+        log.append("before")
+        yield from verb(f)
+        log.append("after")
+        yield from task.sleep(3)
+        return f.result
+
+    return play(program()), log
