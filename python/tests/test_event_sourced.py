@@ -233,8 +233,9 @@ def test_snapshots_every_n_shorten_the_recovery_and_old_ones_go() -> None:
         for _ in range(35):
             await account.ask(Deposit(1))
         assert await account.ask(Do("snapshot")) == "asked for"
-        kept = [one.sequence for one in await journal.snapshots_of("account/1")]
-        assert kept == [35, 30]
+        async with asyncio.timeout(10):  # nobody waits for a snapshot
+            while [s.sequence for s in await journal.snapshots_of("account/1")] != [35, 30]:
+                await asyncio.sleep(0.002)
         journal.damage_snapshot("account/1", 35)
         again = system.spawn(Account)
         assert await again.ask(Balance()) == 35
