@@ -210,7 +210,9 @@ PyObject* log_forward(PyObject* module, PyObject* const* args, Py_ssize_t n) {
 /// What was held: [(level, name, text)]. Where no system forwards, lines go to stderr from here on.
 PyObject* log_take(PyObject* module, PyObject*) {
   const entry in_layer;
-  return guarded(interp_of_module(module), [&]() -> PyObject* {
+  interp& in = interp_of_module(module);
+  if (in.state != PyInterpreterState_Main()) return PyList_New(0);
+  return guarded(in, [&]() -> PyObject* {
     std::vector<log_line> held;
     bool on = false;
     auto& now = forwarding();

@@ -207,6 +207,31 @@ def test_lines_of_cpp_threads_go_to_the_log_and_not_to_stderr(tmp_path: Any) -> 
     assert re.search(r"odeon\.actor\|/user/a.*in the hook", log.read_text("utf-8"))
 
 
+class Breaks(odeon.Actor[str]):
+    def receive(self, msg: str) -> None:
+        pass
+
+    def post_stop(self) -> None:
+        raise KeyError("at the very end")
+
+
+def test_lines_that_come_while_the_last_system_closes_are_held_and_written(
+        caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    from odeon import _logs
+
+    with TestKit() as kit:
+        ref = kit.system.spawn(Breaks, name="breaks")
+        kit.run_until_idle()
+        _logs.detach(kit.system)
+        kit.system.stop_actor(ref)
+        kit.run_until_idle()
+        assert caplog.records == []
+        _logs.flush()
+        (record,) = caplog.records
+        assert record.name == "odeon.actor" and "at the very end" in record.getMessage()
+    assert capfd.readouterr().err == ""
+
+
 def test_the_runtimes_log_follows_the_level_of_the_logger(caplog: pytest.LogCaptureFixture) -> None:
     from odeon import _logs
 
