@@ -7,8 +7,8 @@
 //                               the handler ended in that step, the driver ends as well (`discard`);
 //   while it is suspended       the task cancels the awaited future, whose end throws as usual;
 //   while the driver is parked  the waiter ends the driver: that is what `asyncio.run` does at exit.
-// A driver whose task still counts a request to cancel when its handler has ended takes it back, so
-// that the next handler does not inherit it.
+// A driver whose task still counts a request to cancel when its handler has ended ends with it, so
+// that no other handler inherits the request, and who cancels all tasks of a loop sees them end.
 
 #include "driver.hpp"
 
@@ -114,8 +114,7 @@ void ended(driver& d) noexcept {
   x->by = nullptr;
   interp& in = interp_at(reinterpret_cast<PyObject*>(&d));
   owned requests(PyObject_CallMethodNoArgs(d.task, in.name.cancelling));
-  for (long n = requests ? PyLong_AsLong(requests.get()) : 0; n > 0; --n)
-    owned taken(PyObject_CallMethodNoArgs(d.task, in.name.uncancel));
+  d.spent = requests && PyLong_AsLong(requests.get()) > 0;
   if (PyErr_Occurred()) PyErr_Clear();
   x->finished();
 }
@@ -140,7 +139,8 @@ void note_wait(execution& x, PyObject* awaited) noexcept {
       ->look_for_cycle();
 }
 
-/// Steps until the handler suspends (`out` is what it awaits), or there is nothing to drive.
+/// Steps until the handler suspends (`out` is what it awaits), or there is nothing to drive. A
+/// driver whose task was cancelled, or whose loop ends, returns then.
 PySendResult run(driver& d, PyObject** out) noexcept {
   while (execution* x = d.x) {
     if (x->pending) {
@@ -154,6 +154,12 @@ PySendResult run(driver& d, PyObject** out) noexcept {
     }
     ended(d);
   }
+  if (d.spent || d.at->is_detached()) {
+    d.at->forget(d);
+    Py_CLEAR(d.task);
+    *out = Py_NewRef(Py_None);
+    return PYGEN_RETURN;
+  }
   waiter& w = *d.parked_on;
   w.blocking = true;
   *out = Py_NewRef(reinterpret_cast<PyObject*>(&w));
@@ -165,7 +171,12 @@ PySendResult driver_send_slot(PyObject* o, PyObject*, PyObject** out) {
   return run(as_driver(o), out);
 }
 
-PyObject* result_of(PySendResult, PyObject* out) { return out; }
+PyObject* result_of(PySendResult r, PyObject* out) {
+  if (r != PYGEN_RETURN) return out;
+  Py_DECREF(out);  // None
+  PyErr_SetNone(PyExc_StopIteration);
+  return nullptr;
+}
 
 PyObject* driver_send(PyObject* o, PyObject*) {
   PyObject* out = nullptr;
@@ -203,8 +214,8 @@ PyObject* driver_throw(PyObject* o, PyObject* const* args, Py_ssize_t n) {
   PyObject* out = nullptr;
   if (x->throw_in(args[0], &out) == execution::state::suspended) return out;
   ended(d);
-  run(d, &out);
-  return out;
+  const PySendResult r = run(d, &out);
+  return result_of(r, out);
 }
 
 PyObject* driver_close(PyObject* o, PyObject*) {

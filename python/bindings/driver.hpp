@@ -32,6 +32,7 @@ struct driver {
   waiter* parked_on;
   PyObject* task;  // held; the cycle ends when the task does
   bool asked;      // to cancel, while its task was entered: it is noted for the task's next step
+  bool spent;      // cancelled while it drove a handler: its task ends with that handler
 };
 
 /// A new driver with its task, which begins in the loop's next round; drives `first`, if any. Null

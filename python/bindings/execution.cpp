@@ -145,7 +145,12 @@ void execution::let_go() noexcept {
   if (!over && is_attached(in)) {
     if (by && by->task) {
       owned r(PyObject_CallMethodNoArgs(by->task, in.name.cancel));
-      if (!r) PyErr_WriteUnraisable(by->task);
+      if (!r) {  // its loop is closed: nobody else ends it
+        PyErr_Clear();
+        std::exchange(by, nullptr)->x = nullptr;
+        close();
+        finished();
+      }
     }
   }
   drop();

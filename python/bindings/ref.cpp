@@ -5,6 +5,7 @@
 #include "interop.hpp"
 #include "message.hpp"
 #include "routing.hpp"
+#include "system.hpp"
 #include <odeon/core/actor_system.hpp>
 #include <odeon/core/detail/routing.hpp>
 
@@ -122,6 +123,7 @@ PyObject* ref_tell_wait(PyObject* o, PyObject* message) {
 PyObject* begin_ask(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   interp& in = as_ref(o).home();
   if (n != 1) [[unlikely]] return need_message(n, "ask");
+  if (process_forked.load(std::memory_order_relaxed)) [[unlikely]] return raise_forked(in);
   return guarded(in, [&]() -> PyObject* {
     detail::cell& to = *as_ref(o).cell;
     duration limit{-1};

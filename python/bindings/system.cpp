@@ -179,6 +179,10 @@ PyObject* system_close(PyObject* o, PyObject*) {
   auto& self = as_system(o);
   if (auto link = self.system ? self.system->find_extension<system_link>() : nullptr)
     link->object = nullptr;
+  if (process_forked.load()) {
+    static_cast<void>(self.system.release());
+    Py_RETURN_NONE;
+  }
   if (auto s = std::move(self.system)) {
     forget_system(*s);
     // A simulation's actors run on this thread while it ends.
@@ -186,6 +190,22 @@ PyObject* system_close(PyObject* o, PyObject*) {
     if (!self.simulation) out.emplace();
     s.reset();
   }
+  Py_RETURN_NONE;
+}
+
+/// Kills all actors, from the leaves up: what a shutdown does that is past its limit.
+PyObject* system_kill_all(PyObject* o, PyObject*) {
+  return with_system(o, [&](interp&, actor_system& s) -> PyObject* {
+    const auto all = s.snapshot().list;
+    for (auto a = all.rbegin(); a != all.rend(); ++a)
+      if (const any_ref r = s.lookup(a->path)) s.kill(r);
+    Py_RETURN_NONE;
+  });
+}
+
+/// In the child of a fork: the threads are gone, so nothing of it can be stopped, waited for or freed.
+PyObject* system_note_fork(PyObject*, PyObject*) {
+  process_forked.store(true);
   Py_RETURN_NONE;
 }
 
@@ -223,6 +243,8 @@ PyCFunction fn(F* f) noexcept {
 PyMethodDef system_methods[] = {
     {"_open", &system_open, METH_VARARGS, nullptr},
     {"_add_host", &system_add_host, METH_O, nullptr},
+    {"_kill_all", &system_kill_all, METH_NOARGS, nullptr},
+    {"_note_fork", &system_note_fork, METH_NOARGS | METH_STATIC, nullptr},
     {"_close", &system_close, METH_NOARGS, nullptr},
     {"spawn", fn(&system_spawn), METH_FASTCALL | METH_KEYWORDS,
      "spawn(what, /, *args, name=None, dispatcher=None, supervision=None, mailbox=None, "
@@ -250,6 +272,14 @@ PyType_Spec system_spec = {"odeon._native.System", sizeof(system_object), 0,
                            system_slots};
 
 }  // namespace
+
+std::atomic<bool> process_forked{false};
+
+PyObject* raise_forked(interp& in) noexcept {
+  return raise(in, error(errc::system_stopped,
+                         "this process was forked from one that ran actors; start a new one instead "
+                         "(multiprocessing: use the spawn method)"));
+}
 
 actor_system* system_in(interp& in, PyObject* o) noexcept {
   if (!PyObject_TypeCheck(o, in.system_type)) {

@@ -4,6 +4,7 @@
 #include <odeon/core/actor_system.hpp>
 #include <odeon/runtime/simulated.hpp>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,6 +29,11 @@ struct system_link {
   std::map<std::string, std::shared_ptr<host>, std::less<>> hosts;
   std::map<std::string, std::shared_ptr<class python_dispatcher>, std::less<>> dispatchers;
 };
+
+/// Whether this process was forked from one that ran actors: none of its threads are here.
+extern std::atomic<bool> process_forked;
+/// Null with the exception for that set.
+PyObject* raise_forked(interp& in) noexcept;
 
 /// The `System` that stands for it: a new reference, or None.
 [[nodiscard]] PyObject* system_object_of(interp& in, actor_system& system) noexcept;

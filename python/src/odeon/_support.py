@@ -137,6 +137,9 @@ def handler_failed(exc: BaseException, path: str, cls: str, message: str) -> Non
     note = f"in the actor {path} ({cls}), handling {message}"
     if note not in getattr(exc, "__notes__", ()):
         exc.add_note(note)
+    if isinstance(exc, asyncio.CancelledError):
+        _log.info("%s was cancelled on %s", path, message)
+        return
     _log.error("%s failed on %s: %r", path, message, exc, exc_info=exc)
 
 

@@ -21,9 +21,10 @@ from .errors import OdeonError, SystemStopped, WouldBlock
 __all__ = ["ActorSystem"]
 
 _DEFAULT_LIMIT = 10.0
+_GRACE = 0.5  # for who was cancelled after the limit
 T = TypeVar("T")
 
-_open_systems: weakref.WeakSet[ActorSystem] = weakref.WeakSet()
+_open_systems: set[ActorSystem] = set()  # each until it is stopped, or the program ends
 _forked = False
 
 
@@ -89,6 +90,11 @@ class _ThreadHost:
             loop.run_until_complete(loop.shutdown_asyncgens())
             asyncio.set_event_loop(None)
             loop.close()
+
+    def cancel_handlers(self) -> None:
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self.native.cancel_handlers)
 
     def stop(self) -> None:
         """Ends the thread after what is ready; joins it, unless it is the caller."""
@@ -237,19 +243,21 @@ class ActorSystem(Observed, _native.System):
                 await self.when_terminated()
         except TimeoutError:
             complete = False
-            await self._cancel_handlers()
+            await self._end_by_force()
         for _ in range(3):
             await asyncio.sleep(0)
         await self._drained()
         self._finish()
         return complete
 
-    async def _cancel_handlers(self) -> None:
-        # Who has not ended in time is asked as asyncio asks: by CancelledError.
+    async def _end_by_force(self) -> None:
+        # Who has not ended in time is asked as asyncio asks: by CancelledError. Who does not go then
+        # is left alone by its actor, which is killed; a hook may hang as well, hence again and again.
+        ended = self.when_terminated()
         self._host.cancel_handlers()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await self.when_terminated()
+        while not ended.done():
+            await asyncio.wait([ended], timeout=_GRACE)
+            self._kill_all()
 
     async def _drained(self) -> None:
         if self._loop_host is None:
@@ -278,14 +286,24 @@ class ActorSystem(Observed, _native.System):
         deadline = time.monotonic() + limit
         if self._loop_host is None:
             complete = _wait_until(ended, deadline)
+            if not complete:
+                for thread in self._threads:
+                    thread.cancel_handlers()
         else:
             # Their loop has ended, or belongs to another thread: what is left runs here.
+            if self._loop is None or self._loop.is_closed():
+                deadline = min(deadline, time.monotonic() + _GRACE)  # what waits there waits for ever
             while not ended.done() and time.monotonic() < deadline:
                 if not self._host.drain():
                     time.sleep(0.001)
             complete = bool(ended.done())
+        while not _wait_until(ended, time.monotonic() + _GRACE, self._host_to_drain()):
+            self._kill_all()
         self._finish()
         return complete
+
+    def _host_to_drain(self) -> Any:
+        return None if self._loop_host is None else self._host
 
     def _finish(self) -> None:
         _open_systems.discard(self)
@@ -329,11 +347,12 @@ class ActorSystem(Observed, _native.System):
             raise fatal
 
 
-def _wait_until(ended: Any, deadline: float) -> bool:
+def _wait_until(ended: Any, deadline: float, drained: Any = None) -> bool:
     while not ended.done():
         if time.monotonic() >= deadline:
             return False
-        time.sleep(0.0005)
+        if drained is None or not drained.drain():
+            time.sleep(0.0005)
     return True
 
 
@@ -349,10 +368,11 @@ def _after_fork() -> None:
     global _forked
     if _open_systems:
         _forked = True
+        _native.System._note_fork()
 
 
 def _stop_all() -> None:
-    for system in list(_open_systems):
+    for system in () if _forked else list(_open_systems):
         with contextlib.suppress(SystemStopped):
             system.stop_blocking()
 
