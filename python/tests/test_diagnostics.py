@@ -211,7 +211,7 @@ class Breaks(odeon.Actor[str]):
     def receive(self, msg: str) -> None:
         pass
 
-    def post_stop(self) -> None:
+    def post_stop(self, ctx: odeon.Context) -> None:
         raise KeyError("at the very end")
 
 
@@ -266,8 +266,9 @@ def test_prometheus_has_a_family_for_each_metric_and_escapes_labels() -> None:
 def test_a_closed_system_says_so() -> None:
     with TestKit() as kit:
         system = kit.system
-    for look in (system.metrics, system.snapshot, system.dead_letters, system.late_replies,
-                 system.recent_hops):
+    looks: list[Callable[[], Any]] = [system.metrics, system.snapshot, system.dead_letters,
+                                      system.late_replies, system.recent_hops]
+    for look in looks:
         with pytest.raises(odeon.SystemStopped):
             look()
 

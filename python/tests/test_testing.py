@@ -132,6 +132,17 @@ def test_work_on_real_threads_holds_up_virtual_time(virtual_time: TestKit) -> No
     assert virtual_time.system.spawn(Threaded).ask_blocking("x") == ("X", 0.0)
 
 
+def test_what_a_system_computes_beside_its_actors_takes_no_virtual_time(
+        virtual_time: TestKit) -> None:
+    class Computes(odeon.Actor[str]):
+        async def receive(self, msg: str, ctx: odeon.Context) -> tuple[str, float]:
+            found = await ctx.system.compute(str.upper, msg)
+            return found, asyncio.get_running_loop().time()
+
+    virtual_time.system.spawn(Sleeper).tell(50.0)
+    assert virtual_time.system.spawn(Computes).ask_blocking("x") == ("X", 0.0)
+
+
 def test_a_wait_that_nothing_can_end_says_so(virtual_time: TestKit) -> None:
     async def forever() -> None:
         await asyncio.get_running_loop().create_future()

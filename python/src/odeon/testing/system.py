@@ -51,6 +51,11 @@ class TestSystem(ActorSystem):
             self._end_loop()
             raise
 
+    def _begin_compute(self, fn: Any, args: Any, kwargs: Any, execution: str) -> Any:
+        outcome = super()._begin_compute(fn, args, kwargs, execution)
+        self.loop.work_outside(outcome)
+        return outcome
+
     def stop_blocking(self, timeout: float | None = None) -> bool:
         """Stops all actors, in virtual time; at most ``timeout`` seconds of it. Then ends the
         loop."""

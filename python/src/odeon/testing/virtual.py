@@ -9,6 +9,7 @@ chosen by the seed.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import random
 import selectors
 import weakref
@@ -85,6 +86,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _came_back(self, _: object) -> None:
         self._outside -= 1
+
+    def work_outside(self, outcome: concurrent.futures.Future[Any]) -> None:
+        """Virtual time stands still until that is done, too. On the loop's thread."""
+        self._outside += 1
+
+        def done(_: object) -> None:
+            if not self.is_closed():
+                self.call_soon_threadsafe(self._came_back, None)
+
+        outcome.add_done_callback(done)
 
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
         self._outside += 1
