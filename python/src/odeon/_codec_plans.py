@@ -47,6 +47,17 @@ _LABELS: dict[str, tuple[tuple[str, ...], tuple[type, ...]]] = {
 }
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Label:
+    """What an alternative of a union is called on the wire: `Annotated[int, Label("i32")]`.
+
+    For the labels of a C++ variant that differ from those written otherwise ("i64", "f64").
+    `Annotated[None, Label("none")]` makes None an alternative, as `std::monostate` is one.
+    """
+
+    name: str
+
+
 class Naming(Protocol):
     """What a description needs of the codec it is for."""
 
@@ -138,6 +149,11 @@ def kind_of(annotation: Any, naming: Naming, depth: int = 0) -> Kind:
     return "any"
 
 
+def _label_of(annotation: Any) -> str | None:
+    marks = getattr(annotation, "__metadata__", ())
+    return next((one.name for one in marks if isinstance(one, Label)), None)
+
+
 def _union(args: tuple[Any, ...], naming: Naming, depth: int) -> Kind:
     others = [one for one in args if one is not type(None)]
     if len(others) < len(args):
@@ -151,7 +167,9 @@ def _union(args: tuple[Any, ...], naming: Naming, depth: int) -> Kind:
         name = kind if isinstance(kind, str) else kind[0]
         labels: tuple[str, ...]
         classes: tuple[type, ...]
-        if one in _TIMES:
+        if name == "none":
+            labels, classes = ("none",), (type(None),)
+        elif one in _TIMES:
             labels, classes = (_TIMES[one][0],), (one,)
         elif name == "object":
             labels, classes = (naming.manifest_of(kind[1]),), (kind[1],)
@@ -159,6 +177,9 @@ def _union(args: tuple[Any, ...], naming: Naming, depth: int) -> Kind:
             labels, classes = _LABELS[name]
         else:
             return "any"
+        own = _label_of(one)
+        if own is not None:
+            labels = (own,)
         if seen & set(labels):
             return "any"  # the label would not tell which one it is
         seen |= set(labels)
@@ -169,7 +190,7 @@ def _union(args: tuple[Any, ...], naming: Naming, depth: int) -> Kind:
 def hints_of(cls: type) -> dict[str, Any]:
     """The annotations of a class and its bases; those that cannot be resolved are left out."""
     try:
-        return typing.get_type_hints(cls)
+        return typing.get_type_hints(cls, include_extras=True)
     except Exception:
         pass  # one name that only a type checker sees fails them all: now one by one
     found: dict[str, Any] = {}
@@ -178,7 +199,8 @@ def hints_of(cls: type) -> dict[str, Any]:
         for name, one in inspect.get_annotations(base).items():
             alone = type("alone", (), {"__annotations__": {name: one}})
             try:
-                found.update(typing.get_type_hints(alone, scope, {base.__name__: base}))
+                found.update(typing.get_type_hints(
+                    alone, scope, {base.__name__: base}, include_extras=True))
             except Exception:
                 found.pop(name, None)
     return found

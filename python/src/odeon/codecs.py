@@ -34,11 +34,12 @@ from typing import Any, TypeVar
 
 from . import _codec_builtin as builtin
 from . import _codec_plans as plans
+from ._codec_plans import Label
 from .errors import DecodingError, EncodingError, NameTaken, OdeonError
 
 __all__ = [
-    "ALLOW_IMPORT", "ALLOW_PICKLE", "BUFFERS_BESIDE", "Codec", "Encoded", "ForeignError", "Limits",
-    "decode", "default", "encode", "register", "register_codec", "set_reference_type",
+    "ALLOW_IMPORT", "ALLOW_PICKLE", "BUFFERS_BESIDE", "Codec", "Encoded", "ForeignError", "Label",
+    "Limits", "decode", "default", "encode", "register", "register_codec", "set_reference_type",
 ]
 
 _native: Any = importlib.import_module("odeon._native")
