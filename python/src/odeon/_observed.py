@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from . import _logs, _native, _watchdog, config
-from .diagnostics import Hop, SystemSnapshot, snapshot_of
-from .events import DeadLetter, EventStream, LateReply
+from . import _logs, _native, _watchdog
 
+# The classes of what is told are made when somebody asks: they would cost each import 20 ms.
 if TYPE_CHECKING:
+    from .config import Configuration
+    from .diagnostics import Hop, SystemSnapshot
+    from .events import DeadLetter, EventStream, LateReply
     from .system import ActorSystem
 
 
@@ -16,7 +18,7 @@ class Observed:
     """The part of ``ActorSystem`` that looks, and holds up nobody. Of any thread."""
 
     _stream: EventStream | None = None
-    _config: config.Configuration | None = None
+    _config: Configuration | None = None
 
     def _whole(self) -> ActorSystem:
         return cast("ActorSystem", self)
@@ -25,14 +27,18 @@ class Observed:
     def events(self) -> EventStream:
         """Publish and subscribe by class; see :mod:`odeon.events`."""
         if self._stream is None:
+            from .events import EventStream
+
             self._stream = EventStream(self._whole())
         return self._stream
 
     @property
-    def config(self) -> config.Configuration:
+    def config(self) -> Configuration:
         """What it was configured with; see :mod:`odeon.config`."""
         if self._config is None:
-            self._config = config.resolve(None)
+            from .config import resolve
+
+            self._config = resolve(None)
         return self._config
 
     def dead_letters(self) -> list[DeadLetter]:
@@ -59,11 +65,15 @@ class Observed:
 
     def snapshot(self) -> SystemSnapshot:
         """Every live actor as a tree; costs time in the number of actors and waiting messages."""
+        from .diagnostics import snapshot_of
+
         return snapshot_of(_native._snapshot(self._whole()))
 
     def recent_hops(self, trace: int = 0) -> list[Hop]:
         """The last 512 handled messages of each thread, oldest first; of one chain with
         ``trace``."""
+        from .diagnostics import Hop
+
         return [Hop(*each) for each in _native._recent_hops(self._whole(), trace)]
 
     # -- for ActorSystem ---------------------------------------------------------------------------
@@ -71,7 +81,9 @@ class Observed:
     def _configure(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options with the configuration in the native layer's form; before the system
         opens."""
-        self._config = config.resolve(options.get("config"))
+        from .config import resolve
+
+        self._config = resolve(options.get("config"))
         return {**options, "config": self._config._native}
 
     def _option(self, options: dict[str, Any], name: str) -> float:

@@ -11,13 +11,11 @@ A call into C that keeps the interpreter's lock is seen only when it gives it up
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import linecache
+import functools
 import logging
 import os
 import sys
-import sysconfig
 import threading
 import time
 import weakref
@@ -26,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native
 from .errors import OdeonError
-from .events import BlockingCall
 
+# What a look needs is imported by the first one that finds something: few programs see any.
 if TYPE_CHECKING:
+    from .events import BlockingCall
     from .system import ActorSystem
 
 __all__ = ["forget", "watch"]
@@ -41,9 +40,6 @@ _FIRST_WAIT = 1.0  # seconds that a dispatcher's thread has to show itself
 
 _ASYNCIO = os.path.dirname(asyncio.__file__)
 _OWN = os.path.dirname(os.path.abspath(__file__))
-_LIBRARIES = tuple({sysconfig.get_path(name) + os.sep
-                    for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-                   | {os.path.realpath(_OWN) + os.sep, _OWN + os.sep})
 
 
 class _Watched:
@@ -105,6 +101,8 @@ def _look_at(watched: _Watched, system: ActorSystem, held_for: float) -> Blockin
     if begun is None:
         return None
     handler = frames[begun]
+    from .events import BlockingCall
+
     user = next((frame for frame in reversed(frames[begun:]) if not _is_library(frame.f_code)),
                 handler)
     _, path, cls, message = hand or (None, "", "", None)
@@ -146,8 +144,18 @@ def _first_of_callback(frames: list[FrameType]) -> int | None:
     return begun
 
 
+@functools.cache
+def _libraries() -> tuple[str, ...]:
+    """The folders of code that is not the program's own."""
+    import sysconfig
+
+    own = {_OWN, os.path.realpath(_OWN)}
+    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return tuple(path + os.sep for path in own | paths)
+
+
 def _is_library(code: CodeType) -> bool:
-    return code.co_filename.startswith(_LIBRARIES) or code.co_filename.startswith("<frozen")
+    return code.co_filename.startswith(_libraries()) or code.co_filename.startswith("<frozen")
 
 
 def _short(file: str) -> str:
@@ -161,6 +169,9 @@ def _short(file: str) -> str:
 
 def _call_at(frame: FrameType) -> str:
     """The text of what is called where the frame stands, without arguments: "time.sleep"."""
+    import ast
+    import linecache
+
     code = frame.f_code
     line = linecache.getline(code.co_filename, frame.f_lineno or 0).strip()
     positions = list(code.co_positions())
