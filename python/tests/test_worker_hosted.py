@@ -9,7 +9,6 @@ import pytest
 import worker_actors as actors
 
 import odeon
-from odeon import _interop
 from odeon.errors import ActorFailed, AskTimeout, NoReply
 from odeon.subprocess_worker import WorkerPool, hosted
 
@@ -53,6 +52,7 @@ def test_it_is_an_actor_like_others() -> None:
                 assert await ref.ask(actors.Get(), timeout=10.0) == 7
                 path, name = await ref.ask("path", timeout=10.0)
                 assert name == "counter" and path == str(ref.path)
+                assert await ref.ask("self", timeout=10.0) == ref
                 assert await ref.ask("none", timeout=10.0) is None
                 with pytest.raises(NoReply):
                     await ref.ask(actors.Add(1), timeout=10.0)
@@ -93,7 +93,6 @@ def test_after_the_death_of_its_worker_it_lives_on_in_another() -> None:
 
 def test_it_reaches_actors_of_the_system_by_references_in_messages() -> None:
     async def main() -> None:
-        _interop.native_codec()  # what a dispatcher does before it makes its pool
         with WorkerPool(1) as pool:
             async with odeon.ActorSystem("hosted") as system:
                 asked = system.spawn(Asked)

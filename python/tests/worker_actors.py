@@ -88,6 +88,7 @@ class Counter:
             case "fail yourself": ctx.tell_self(Fail("by itself"))
             case "thread": return threading.current_thread() is threading.main_thread()
             case "eat": self.eaten = bytearray(200 << 20)
+            case "self": return ctx.self
             case "no such": return ctx.children
             case _: return msg
         return None

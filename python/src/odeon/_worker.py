@@ -48,7 +48,7 @@ class Cell:
         self.args, self.kwargs = tuple(spec["args"]), dict(spec["kwargs"])
         described = _support.describe_class(self.cls)
         _, self.receive, self.handlers, self.hooks, self.unhandled, _, _ = described
-        self.context = WorkerContext(self)
+        self.context = WorkerContext(self, spec["self"])
         self.instance: Any = None
         self.queue: collections.deque[tuple[int, Any]] = collections.deque()
         self.stash: collections.deque[tuple[int, Any]] = collections.deque()

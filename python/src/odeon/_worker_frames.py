@@ -8,12 +8,12 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-from . import _native, codecs
+from . import _interop, _native, codecs
 from .errors import EncodingError
 
 # to a worker
 TELL = 1  #: a message; with a request its outcome is told
-SPAWN = 2  #: {"cls", "path", "args", "kwargs", "restarted"} -> outcome
+SPAWN = 2  #: {"cls", "path", "self", "args", "kwargs", "restarted"} -> outcome
 RESTART = 3  #: {"failure", "message"}: a new instance in place of the old one -> outcome
 STOP = 4  #: None -> outcome, after post_stop
 SHUTDOWN = 5  #: stop all actors, then end
@@ -83,6 +83,7 @@ class FamilyCodec(codecs.Codec):
     """The codec between a system and its workers: names of classes are class paths."""
 
     def __init__(self) -> None:
+        _interop.native_codec()  # references are known to the default codec, and so to this one
         super().__init__(codecs.default, limits=LIMITS)
 
     def is_reference(self, cls: type) -> bool:

@@ -190,10 +190,11 @@ class WorkerPool:
 
     def spawn(self, cls: type | str, args: Sequence[Any] = (),
               kwargs: dict[str, Any] | None = None, *, path: str | None = None,
-              listener: Listener | None = None,
+              listener: Listener | None = None, ref: Any = None,
               failure: BaseException | None = None) -> Future[WorkerActor]:
         """Makes an actor on the worker that has the fewest.
 
+        `ref` is the reference that stands for it in the system, its `ctx.self` there.
         `failure` says that it is made again after that one: `post_restart` is called. The future
         fails with what the constructor or the hook raised. Raises QuotaExceeded, ValueError for a
         class that cannot be imported elsewhere, EncodingError for such arguments, WorkerDied when
@@ -211,8 +212,8 @@ class WorkerPool:
             actor = WorkerActor(self, worker, number, path, listener or Listener())
             worker.actors[number] = actor
         told = None if failure is None else frames.failure_of(failure, self.codec)
-        spec = {"cls": cls, "path": path, "args": list(args), "kwargs": dict(kwargs or {}),
-                "restarted": told}
+        spec = {"cls": cls, "path": path, "self": ref, "args": list(args),
+                "kwargs": dict(kwargs or {}), "restarted": told}
         made: Future[WorkerActor] = Future()
 
         def done(outcome: Future[Any]) -> None:

@@ -104,7 +104,7 @@ class HostedActor(Actor[Any]):
     async def _spawn(self, ctx: Any, failure: BaseException | None) -> None:
         cls, args, kwargs = self._what
         made = self._pool.spawn(cls, args, kwargs, path=str(ctx.path), listener=_ToSelf(ctx.self),
-                                failure=failure)
+                                ref=ctx.self, failure=failure)
         started: WorkerActor = await asyncio.wrap_future(made)
         self._place.actor = started
 

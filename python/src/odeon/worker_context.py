@@ -72,8 +72,10 @@ class WorkerContext:
     An actor of a worker has no children, watches and links: those belong to the system's processes.
     """
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, ref: RemoteRef | None) -> None:
         self._cell = cell
+        #: The actor in the words of the system, to be sent along; None for one of a bare pool.
+        self.self = ref
         self.path: str = cell.path
         self.log = logging.getLogger("odeon.actor" + cell.path.replace("/", "."))
 
