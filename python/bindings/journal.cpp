@@ -1,6 +1,7 @@
 #include "journal.hpp"
 
 #include "journal_values.hpp"
+#include "simulation.hpp"
 
 #include <string_view>
 #include <vector>
@@ -19,17 +20,20 @@ PyObject* journal_new(PyTypeObject* type, PyObject*, PyObject*) {
   if (!self) return nullptr;
   std::construct_at(&self->box, std::make_shared<journal_box>());
   std::construct_at(&self->memory);
+  std::construct_at(&self->simulation);
   self->in = &interp_of(type);
   return reinterpret_cast<PyObject*>(self);
 }
 
-/// _open(kind, options, store): `store` is None, or a closed journal in memory to go on with.
+/// _open(kind, options, store, simulation): `store` is None, or a closed journal in memory to go on
+/// with; `simulation` is None, or what it runs on.
 PyObject* do_open(PyObject* o, PyObject* args) {
   const entry in_layer;
   journal_object& self = as_journal(o);
   const char* kind = nullptr;
-  PyObject *options = nullptr, *store = nullptr;
-  if (!PyArg_ParseTuple(args, "sO!O:_open", &kind, &PyDict_Type, &options, &store)) return nullptr;
+  PyObject *options = nullptr, *store = nullptr, *simulation = nullptr;
+  if (!PyArg_ParseTuple(args, "sO!OO:_open", &kind, &PyDict_Type, &options, &store, &simulation))
+    return nullptr;
   return guarded(*self.in, [&]() -> PyObject* {
     owned copy(PyDict_Copy(options));
     if (!copy) return nullptr;
@@ -42,6 +46,8 @@ PyObject* do_open(PyObject* o, PyObject* args) {
                                      "store is a journal in memory that has been closed"));
       self.memory = as_journal(store).memory;
     }
+    if (simulation != Py_None && !(self.simulation = read_simulation(*self.in, simulation)))
+      return nullptr;
     if (!open_journal(*self.in, self, kind, copy.get())) return nullptr;
     Py_RETURN_NONE;
   });
@@ -126,6 +132,7 @@ void journal_dealloc(PyObject* o) {
   }
   std::destroy_at(&as_journal(o).box);
   std::destroy_at(&as_journal(o).memory);
+  std::destroy_at(&as_journal(o).simulation);
   type->tp_free(o);
   Py_DECREF(type);
 }

@@ -3,6 +3,7 @@
 #include "interp.hpp"
 #include <odeon/persistence/journal.hpp>
 #include <odeon/persistence/memory_journal.hpp>
+#include <odeon/runtime/simulated.hpp>
 
 #include <memory>
 #include <mutex>
@@ -38,6 +39,7 @@ class journal_box {
 struct journal_object {
   PyObject_HEAD std::shared_ptr<journal_box> box;  // empty: not opened yet, or closed
   std::shared_ptr<memory_store> memory;            // of a journal in memory: its "disk"
+  std::shared_ptr<simulated_runtime> simulation;   // where it runs on one
   interp* in;
 };
 

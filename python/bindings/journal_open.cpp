@@ -114,9 +114,20 @@ struct key_options {
 
 using opened = result<std::unique_ptr<journal>>;
 
+/// The journal as it is held; on a simulation it holds that.
+std::shared_ptr<journal> announced(const journal_object& self, std::unique_ptr<journal> inner) {
+  std::shared_ptr<journal> made = projection::announce(std::move(inner));
+  if (!self.simulation) return made;
+  journal* const plain = made.get();
+  return {plain, [made = std::move(made), rt = self.simulation](journal*) mutable {
+            made.reset();
+            rt.reset();
+          }};
+}
+
 /// Opens what `start` opens, sealed if there are keys, and announcing its commits.
 template <class Start>
-bool finish(interp& in, journal_object& self, const key_options& keys, Start start) {
+bool finish(interp& in, runtime& rt, journal_object& self, const key_options& keys, Start start) {
   std::optional<error> failed;
   {
     const detached out;
@@ -129,9 +140,8 @@ bool finish(interp& in, journal_object& self, const key_options& keys, Start sta
     }
     if (!failed) {
       if (opened j = start())
-        self.box->set(projection::announce(
-            ring ? encrypt(runtime_of_journals(), std::move(*j), std::move(*ring), keys.how)
-                 : std::move(*j)));
+        self.box->set(announced(
+            self, ring ? encrypt(rt, std::move(*j), std::move(*ring), keys.how) : std::move(*j)));
       else
         failed = std::move(j.error());
     }
@@ -143,7 +153,7 @@ bool finish(interp& in, journal_object& self, const key_options& keys, Start sta
 }  // namespace
 
 bool open_journal(interp& in, journal_object& self, const char* kind, PyObject* dict) {
-  runtime& rt = runtime_of_journals();
+  runtime& rt = self.simulation ? *self.simulation : runtime_of_journals();
   const std::string_view which = kind;
   options_reader read(dict);
   key_options keys;
@@ -157,7 +167,7 @@ bool open_journal(interp& in, journal_object& self, const char* kind, PyObject* 
     read_common(read, o);
     if (!read.finished(kind)) return false;
     if (!self.memory) self.memory = std::make_shared<memory_store>();
-    return finish(in, self, keys,
+    return finish(in, rt, self, keys,
                   [&]() -> opened { return make_memory_journal(rt, self.memory, o); });
   }
   if (which == "sqlite") {
@@ -174,7 +184,7 @@ bool open_journal(interp& in, journal_object& self, const char* kind, PyObject* 
     read("cache_bytes", o.cache_bytes);
     read("max_file_bytes", o.max_file_bytes);
     if (!read.finished(kind)) return false;
-    return finish(in, self, keys, [&] { return open_sqlite_journal(rt, std::move(o)); });
+    return finish(in, rt, self, keys, [&] { return open_sqlite_journal(rt, std::move(o)); });
   }
   if (which == "postgres") {
     postgres_journal_options o;
@@ -190,7 +200,7 @@ bool open_journal(interp& in, journal_object& self, const char* kind, PyObject* 
     read("accept_unsafe_server", o.accept_unsafe_server);
     if (!read.finished(kind)) return false;
     if (&open_postgres_journal == nullptr) return missing("PostgreSQL");
-    return finish(in, self, keys, [&] { return open_postgres_journal(rt, std::move(o)); });
+    return finish(in, rt, self, keys, [&] { return open_postgres_journal(rt, std::move(o)); });
   }
   if (which == "mariadb") {
     mariadb_journal_options o;
@@ -213,7 +223,7 @@ bool open_journal(interp& in, journal_object& self, const char* kind, PyObject* 
     read("accept_unsafe_server", o.accept_unsafe_server);
     if (!read.finished(kind)) return false;
     if (&open_mariadb_journal == nullptr) return missing("MariaDB");
-    return finish(in, self, keys, [&] { return open_mariadb_journal(rt, std::move(o)); });
+    return finish(in, rt, self, keys, [&] { return open_mariadb_journal(rt, std::move(o)); });
   }
   PyErr_Format(PyExc_ValueError, "no kind of journals: %s", kind);
   return false;

@@ -14,6 +14,7 @@ import odeon
 from odeon import codecs, errors
 from odeon import persistence as p
 from odeon.persistence import CatchUp, DurableRef, DurableState, DurableTimer, EventSourced, Journal
+from odeon.testing import TestKit
 
 
 @codecs.register
@@ -273,3 +274,19 @@ def test_rounds_that_were_missed_are_caught_up_as_the_timer_says() -> None:
         assert await accounts["skip"].ask("balance") == 0
 
     run(test)
+
+
+def test_a_timer_of_ten_days_fires_in_virtual_time(virtual_time: TestKit) -> None:
+    system = virtual_time.system
+    p.install(system, Journal.memory(system=system))
+    p.start_timers(system, recheck=3600.0)
+    account = system.spawn(Account, "a")
+
+    async def main() -> None:
+        await account.ask(("timer", DurableTimer.after("t", 864000.0, Note("123"))))
+        await asyncio.sleep(863000.0)
+        assert await account.ask("balance") == 0
+        await asyncio.sleep(1010.0)
+        assert await account.ask("balance") == 3
+
+    virtual_time.run(main())

@@ -13,6 +13,7 @@ import odeon
 from odeon import codecs, errors
 from odeon import persistence as p
 from odeon.persistence import DurableState, Journal
+from odeon.testing import TestKit
 
 
 @dataclass
@@ -243,3 +244,19 @@ def test_an_unknown_message_is_unhandled_and_an_idle_actor_is_deactivated() -> N
         assert await journal.highest_sequence("cart/1") == 1
 
     run(test)
+
+
+def test_write_behind_goes_by_virtual_time(virtual_time: TestKit) -> None:
+    journal = Journal.memory(system=virtual_time.system)
+    p.install(virtual_time.system, journal)
+    cart = virtual_time.system.spawn(Cart, write_behind=30.0)
+
+    async def main() -> None:
+        assert await cart.ask(Add("a")) == 1
+        await asyncio.sleep(29.0)
+        assert await journal.highest_sequence("cart/1") == 0
+        await asyncio.sleep(2.0)
+        assert await journal.highest_sequence("cart/1") == 1
+
+    virtual_time.run(main())
+    assert 31.0 <= virtual_time.now() < 40.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -32,6 +33,14 @@ LAST = LAST_SEQUENCE
 _LAST_NS = (1 << 63) - 1
 
 
+def _simulation() -> Any:
+    """What the running event loop runs on; None: real time."""
+    try:
+        return getattr(asyncio.get_running_loop(), "simulation", None)
+    except RuntimeError:
+        return None
+
+
 class Journal(_native.Journal):
     """An append-only store of events; the same one that C++ programs use.
 
@@ -59,9 +68,16 @@ class Journal(_native.Journal):
     """
 
     @classmethod
-    def memory(cls, *, store: Journal | None = None, **options: Any) -> Self:
-        """In memory, for tests. ``store``: a closed one, whose content it goes on with."""
-        return cls._opened("memory", options, store)
+    def memory(
+        cls, *, store: Journal | None = None, system: _native.System | None = None, **options: Any
+    ) -> Self:
+        """In memory, for tests. ``store``: a closed one, whose content it goes on with.
+
+        For a ``system`` in virtual time (:mod:`odeon.testing`), or made on a loop of such a one, it
+        is part of the simulation.
+        """
+        simulation = getattr(system, "simulation", None) or _simulation()
+        return cls._opened("memory", options, store, simulation)
 
     @classmethod
     def sqlite(cls, path: str | Path, **options: Any) -> Self:
@@ -92,9 +108,11 @@ class Journal(_native.Journal):
         return cls._opened("mariadb", {**options, "database": database}, None)
 
     @classmethod
-    def _opened(cls, kind: str, options: dict[str, Any], store: Journal | None) -> Self:
+    def _opened(
+        cls, kind: str, options: dict[str, Any], store: Journal | None, simulation: Any = None
+    ) -> Self:
         self = cls()
-        self._open(kind, options, store)
+        self._open(kind, options, store, simulation)
         return self
 
     def __enter__(self) -> Self:

@@ -48,10 +48,13 @@ def install(
     _systems[system] = _Installed(journal)
 
 
-def installed(system: _native.System) -> Journal:
+def installed(system: _native.System | None) -> Journal:
     """The installed one. Raises :class:`odeon.errors.InvalidArgument` without."""
-    found = _systems.get(system)
+    found = None if system is None else _systems.get(system)
     if found is None:
+        if system is None:
+            raise InvalidArgument(
+                "a durable actor runs in the interpreter that made its system and has its journal")
         raise InvalidArgument(
             "a durable actor needs a journal: ActorSystem(…, journal=…), or "
             "persistence.install(system, journal), first")
