@@ -15,6 +15,7 @@
 #include "failure.hpp"
 #include "message.hpp"
 #include "ref.hpp"
+#include "routing.hpp"
 #include "system.hpp"
 #include <odeon/address/messages.hpp>
 #include <odeon/address/resolver.hpp>
@@ -183,7 +184,7 @@ detail::envelope* envelope_for(interp& in, detail::cell& to, PyObject* message, 
     detail::stamp(*e);
     return e;
   }
-  if (!is_python(to)) {
+  if (!is_python(to) && !is_mixed_router(to)) {
     const detail::travelling* known = nullptr;
     return typed_envelope(in, to, message, extra, known);
   }
@@ -232,7 +233,49 @@ PyObject* message_to_python(interp& in, py_actor& a, detail::envelope& e, bool& 
 // -- sending
 // ------------------------------------------------------------------------------------------
 
+namespace {
+
+/// Routers with members elsewhere: held until they have ended.
+detail::spin_lock mixed_lock;
+std::atomic<std::size_t> mixed_count{0};
+std::vector<any_ref>& mixed_routers() {
+  static auto* all = new std::vector<any_ref>;  // threads of other systems may outlive main
+  return *all;
+}
+
+}  // namespace
+
+void note_member(interp& in, detail::cell& router, const detail::cell& member) {
+  const bool here = !is_python(member) || (&static_cast<host&>(member.where()).home() == &in &&
+                                           !class_of(member).outgoing);
+  if (here || is_mixed_router(router)) return;
+  std::vector<any_ref> ended;  // given up without the lock
+  any_ref made = any_ref::share(&router);
+  const detail::spin_guard guard(mixed_lock);
+  auto& all = mixed_routers();
+  all.reserve(all.size() + 1);
+  ended.reserve(all.size());
+  std::erase_if(all, [&](any_ref& r) {
+    if (!r.is_terminated()) return false;
+    ended.push_back(std::move(r));
+    return true;
+  });
+  all.push_back(std::move(made));
+  mixed_count.store(all.size(), std::memory_order_relaxed);  // who routes there knows of it already
+}
+
+bool is_mixed_router(const detail::cell& c) noexcept {
+  if (mixed_count.load(std::memory_order_relaxed) == 0) return false;
+  const detail::spin_guard guard(mixed_lock);
+  return std::ranges::any_of(mixed_routers(), [&](const any_ref& r) { return r.get() == &c; });
+}
+
 int send_foreign(interp& in, detail::cell& to, PyObject* message, const tell_options* options) {
+  tell_options routed = options ? *options : tell_options{};
+  if (!is_python(to) && routed.key == 0) {
+    if (!find_routing_key(in, to, message, routed.key)) return -1;
+    if (routed.key) options = &routed;
+  }
   detail::envelope* e = envelope_for(in, to, message, options != nullptr);
   if (!e) return -1;
   if (options) detail::set_options(*e, to, *options);
@@ -248,9 +291,12 @@ int send_foreign(interp& in, detail::cell& to, PyObject* message, const tell_opt
 PyObject* ask_foreign(interp& in, detail::cell& to, PyObject* message, duration limit) {
   runtime* rt = detail::runtime_of(to.system());
   if (!rt) return raise(in, error(errc::system_stopped, "the actor system has ended"));
-  if (!is_python(to)) return ask_typed(in, *rt, to, message, limit);
-  detail::envelope* e = envelope_for(in, to, message, false);
+  if (!is_python(to) && !is_mixed_router(to)) return ask_typed(in, *rt, to, message, limit);
+  tell_options routed;
+  if (!is_python(to) && !find_routing_key(in, to, message, routed.key)) return nullptr;
+  detail::envelope* e = envelope_for(in, to, message, routed.key != 0);
   if (!e) return nullptr;
+  if (routed.key) detail::set_options(*e, to, routed);
   auto* s = new py_ask_state();
   s->trace = e->trace;
   s->begin(to, *e->type, true);

@@ -23,6 +23,12 @@ namespace odeon::python {
 [[nodiscard]] PyObject* ask_foreign(interp& in, detail::cell& to, PyObject* message,
                                     duration limit);
 
+/// Notes that a router has `member`, of any interpreter or process. Where that is not of `in`, what
+/// is sent to the router is encoded from now on. Throws `std::bad_alloc`.
+void note_member(interp& in, detail::cell& router, const detail::cell& member);
+/// Whether that router has such a member. @threadsafe
+[[nodiscard]] bool is_mixed_router(const detail::cell& c) noexcept;
+
 /// Whether who asked takes objects of this interpreter as they are.
 [[nodiscard]] bool asked_here(const detail::ask_state_base& ask) noexcept;
 /// Gives `value` (borrowed) to an asker of any kind. False: nobody waits, or it cannot be encoded

@@ -22,7 +22,7 @@ bool takes_objects(interp& in, const detail::cell& c) noexcept {
   if (is_python(c))
     return &static_cast<host&>(c.where()).home() == &in && !class_of(c).outgoing;
   const detail::stand_in* s = detail::stand_in_of(c);
-  return s && s->accepts(message_type_for(in, in.ref_type));
+  return s && s->accepts(message_type_for(in, in.ref_type)) && !is_mixed_router(c);
 }
 
 /// Delivers; lets the interpreter go first where a full mailbox is waited for.

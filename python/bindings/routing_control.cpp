@@ -2,6 +2,7 @@
 /// they run.
 
 #include "ask.hpp"
+#include "interop.hpp"
 #include "ref.hpp"
 #include "routing.hpp"
 #include "system.hpp"
@@ -98,6 +99,7 @@ PyObject* router_group(PyObject* module, PyObject* const* args, Py_ssize_t n) {
       return raise(in, error(errc::invalid_argument, "a group begins with at least one member"));
     const any_ref made =
         detail::make_group(members.front().get()->system(), plan, members, options);
+    for (const any_ref& member : members) note_member(in, *made.get(), *member.get());
     if (plan.kind == detail::route_kind::consistent_hash) {
       const owned function(PyObject_GetAttrString(args[0], "key"));
       if (!function) return nullptr;
@@ -161,6 +163,7 @@ PyObject* router_add(PyObject* module, PyObject* const* args, Py_ssize_t n) {
   return with_ref(module, args, n, 2, [args](interp& in, const any_ref& ref) -> PyObject* {
     any_ref member = read_ref(in, args[1]);
     if (!member) return nullptr;
+    note_member(in, *ref.get(), *member.get());
     return later(in, ref, router_control(ref).add(std::move(member)), &number);
   });
 }

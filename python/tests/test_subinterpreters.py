@@ -12,6 +12,7 @@ import pytest
 
 import odeon
 from odeon import dispatchers, interpreters
+from odeon.routing import router_group
 from odeon.errors import (ActorFailed, EncodingError, InterpreterCompatError, NoReply, OdeonError,
                           QuotaExceeded)
 
@@ -123,6 +124,25 @@ def test_references_travel_in_messages_and_answers() -> None:
         child = there.ask_blocking("children", timeout=5)
         assert child.path.endswith("/child")
         assert child.ask_blocking("total", timeout=5).value == 42
+
+
+@needs_interpreters
+def test_a_group_of_actors_in_several_interpreters_is_told_and_asked() -> None:
+    with start(count=2) as system:
+        actors = [system.spawn(pool_actors.Counter, dispatcher="crunch") for _ in range(4)]
+        turns = router_group(system, odeon.routing.round_robin(), actors)
+        assert sorted(turns.ask_blocking(pool_actors.Add(i), timeout=5) for i in range(4)) == [0, 1, 2, 3]
+        everyone = router_group(system, odeon.routing.broadcast(), actors)
+        everyone.tell(pool_actors.Add(100))
+        for actor in actors:
+            assert actor.ask_blocking("total", timeout=5).value >= 100
+        by_key = router_group(system, odeon.routing.consistent_hash(), actors)
+        for _ in range(5):
+            by_key.tell(pool_actors.Add(1000), key="always the same")
+        totals = [actor.ask_blocking("total", timeout=5).value for actor in actors]
+        assert sorted(total // 1000 for total in totals) == [0, 0, 0, 5]
+        with pytest.raises(EncodingError):
+            everyone.tell(lambda: None)
 
 
 @needs_interpreters
