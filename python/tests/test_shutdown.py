@@ -35,7 +35,7 @@ def say(text):
     print(text, flush=True)
 """
 
-LIMIT_S = 6.0
+LIMIT_S = 15.0
 
 
 @dataclass
@@ -288,7 +288,8 @@ def test_control_c_in_a_program_of_threads() -> None:
         with odeon.ActorSystem.start("s", shutdown_limit=0.2) as system:
             system.spawn(Do).tell(hang)
             say("ready")
-            time.sleep(30)
+            while True:
+                time.sleep(0.05)  # CPython sees no signal that comes just before it sleeps
     """, send=signal.SIGINT)
     assert ended.code == -signal.SIGINT, ended.err
     assert ended.err.rstrip().endswith("KeyboardInterrupt")
