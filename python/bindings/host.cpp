@@ -3,16 +3,17 @@
 // Who owns what
 //   ready_first_ …, done_first_ …, idle_, handed_, entered_   the host's own thread, attached.
 //   ready_remote_, done_remote_   stacks that any thread pushes to and the host takes whole.
-//   signalled_    1: the host has been told that there is something. Set by whoever pushes, and only
+//   signalled_    1: the host has been told that there is something. Set by whoever pushes, and
+//   only
 //                 the one that changes 0 to 1 makes the system call; set back by the host before it
 //                 takes the stacks.
 //
-// No wake-up is lost: a push (release) comes before the exchange on `signalled_`; the host's exchange
-// to 0 comes before it takes. Both exchanges are acquire-release, so that when a pusher finds 1, the
-// host's later exchange reads from it or from one after it, and sees the push.
+// No wake-up is lost: a push (release) comes before the exchange on `signalled_`; the host's
+// exchange to 0 comes before it takes. Both exchanges are acquire-release, so that when a pusher
+// finds 1, the host's later exchange reads from it or from one after it, and sees the push.
 //
-// On its own thread nothing is signalled: what is submitted inside a drain is run by it, and outside
-// of one (a task of the loop tells) the drain is put on the loop's list of callbacks, once.
+// On its own thread nothing is signalled: what is submitted inside a drain is run by it, and
+// outside of one (a task of the loop tells) the drain is put on the loop's list of callbacks, once.
 
 #include "host.hpp"
 
@@ -101,7 +102,8 @@ void hosted_driver::post(driver_node& node) noexcept {
   at_->complete(node);
 }
 
-// -- making -----------------------------------------------------------------------------------------
+// -- making
+// -----------------------------------------------------------------------------------------
 
 std::shared_ptr<host> host::make(interp& in, PyObject* loop, std::string name) {
   std::shared_ptr<host> h(new host(in, std::move(name)));
@@ -140,7 +142,8 @@ bool host::is_current() const noexcept {
 
 bool host::is_mine() const noexcept { return this_host == this && is_attached(in_); }
 
-// -- from anywhere ----------------------------------------------------------------------------------
+// -- from anywhere
+// ----------------------------------------------------------------------------------
 
 void host::notify() noexcept {
   if (signalled_.exchange(1, std::memory_order_acq_rel) != 0) return;
@@ -192,7 +195,8 @@ void host::stop() noexcept {
   notify();
 }
 
-// -- drivers ----------------------------------------------------------------------------------------
+// -- drivers
+// ----------------------------------------------------------------------------------------
 
 driver* host::enter() noexcept {
   if (entered_ || !loop_ || detached_) return entered_;
@@ -258,7 +262,8 @@ void host::drive(execution& x) noexcept {
   schedule();
 }
 
-// -- draining ---------------------------------------------------------------------------------------
+// -- draining
+// ---------------------------------------------------------------------------------------
 
 void host::take_remote() noexcept {
   take(ready_remote_, ready_first_, ready_last_,
@@ -379,11 +384,16 @@ bool host::drain_one() noexcept {
   return ready_first_ || done_first_ || ready_remote_.load() || done_remote_.load();
 }
 
+// The event is always read: who writes it may be late, after a drain that took what it tells of.
+void host::woken() noexcept {
+  std::uint64_t n = 0;
+  if (read(event_, &n, sizeof n) > 0) ++metrics.wakeups;
+  drain_in_loop();
+}
+
 void host::drain_in_loop() noexcept {
   if (detached_) return;
   adopt_thread();
-  std::uint64_t n = 0;
-  if (signalled_.load(std::memory_order_relaxed) && read(event_, &n, sizeof n) > 0) ++metrics.wakeups;
   if (idle_.empty()) new_driver(nullptr);
   if (chance_ ? drain_one() : drain()) schedule();
 }
@@ -431,7 +441,8 @@ void host::detach() noexcept {
   Py_CLEAR(drain_call_);
 }
 
-// -- the Python object ------------------------------------------------------------------------------
+// -- the Python object
+// ------------------------------------------------------------------------------
 
 struct host_object_access {
   static bool attach(host& h, PyObject* wrapper) {
@@ -444,7 +455,9 @@ struct host_object_access {
     if (!h.loop_) return true;
     h.drain_call_ = PyObject_GetAttrString(wrapper, "_drain");
     if (!h.drain_call_) return false;
-    owned r(PyObject_CallMethod(h.loop_, "add_reader", "iO", h.event_, h.drain_call_));
+    owned woken(PyObject_GetAttrString(wrapper, "_woken"));
+    if (!woken) return false;
+    owned r(PyObject_CallMethod(h.loop_, "add_reader", "iO", h.event_, woken.get()));
     return r && h.new_driver(nullptr);
   }
   static void gone(host& h) noexcept { h.wrapper_ = nullptr; }
@@ -469,6 +482,12 @@ PyObject* host_drain(PyObject* o, PyObject*) {
       return nullptr;
     }
   }
+  Py_RETURN_NONE;
+}
+
+PyObject* host_woken(PyObject* o, PyObject*) {
+  entry in_layer;
+  host_in(o).woken();
   Py_RETURN_NONE;
 }
 
@@ -576,6 +595,7 @@ void host_dealloc(PyObject* o) {
 
 PyMethodDef host_methods[] = {
     {"_drain", &host_drain, METH_NOARGS, nullptr},
+    {"_woken", &host_woken, METH_NOARGS, nullptr},
     {"drain", &host_drain_now, METH_NOARGS, "Runs what is ready; true: more is waiting."},
     {"run", &host_run, METH_NOARGS, "The life of a thread without a loop, until `stop`."},
     {"stop", &host_stop, METH_NOARGS, "Has `run` return. From any thread."},

@@ -46,8 +46,8 @@ struct host_metrics {
   std::uint64_t turns = 0;
   std::uint64_t messages = 0;
   std::uint64_t suspensions = 0;
-  std::uint64_t wakeups = 0;        ///< by other threads
-  std::uint64_t gil_hold_ns = 0;    ///< time in drains
+  std::uint64_t wakeups = 0;      ///< by other threads
+  std::uint64_t gil_hold_ns = 0;  ///< time in drains
   std::uint64_t longest_hold_ns = 0;
 };
 
@@ -58,24 +58,28 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   [[nodiscard]] static std::shared_ptr<host> make(interp& in, PyObject* loop, std::string name);
   ~host() override;
 
-  // -- executor: any thread -------------------------------------------------------------------------
+  // -- executor: any thread
+  // -------------------------------------------------------------------------
   void submit(runnable& work) noexcept override;
   [[nodiscard]] bool is_current() const noexcept override;
   [[nodiscard]] bool may_block() const noexcept override { return false; }
   void complete(driver_node& node) noexcept;
 
-  // -- its own thread, attached ---------------------------------------------------------------------
+  // -- its own thread, attached
+  // ---------------------------------------------------------------------
   /// Runs what is ready, for at most about a millisecond. True: more is waiting.
   bool drain() noexcept;
   /// The loop's callback: a drain, and another one soon when more is waiting.
   void drain_in_loop() noexcept;
+  /// The same for the loop's reader: another thread has signalled.
+  void woken() noexcept;
   /// The whole life of a thread without a loop: drains and waits, until `stop`. False: an exception
   /// is set (a signal's).
   bool run_thread() noexcept;
   /// Has `run_thread` return. @threadsafe
   void stop() noexcept;
-  /// For simulations, whose loop has a virtual clock: drains of that loop take one turn each, chosen
-  /// by the seed among those that are ready, and read no clock.
+  /// For simulations, whose loop has a virtual clock: drains of that loop take one turn each,
+  /// chosen by the seed among those that are ready, and read no clock.
   void simulate(std::uint64_t seed) noexcept { chance_ = seed | 1; }
   [[nodiscard]] bool is_simulated() const noexcept { return chance_ != 0; }
   /// Takes the loop away: its reader, its idle drivers. What comes later waits for `drain`.
@@ -137,7 +141,7 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   interp& in_;
   const std::string name_;
   PyObject* loop_ = nullptr;
-  PyObject* wrapper_ = nullptr;   // borrowed: the Host object, while it lives
+  PyObject* wrapper_ = nullptr;  // borrowed: the Host object, while it lives
   PyObject* drain_call_ = nullptr;
   PyObject* first_variables_ = nullptr;  // never entered
   PyObject* variables_ = nullptr;        // that drains run in, plain handlers with them
@@ -157,7 +161,7 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   driver_node* done_last_ = nullptr;
   driver* entered_ = nullptr;
   std::vector<driver*> idle_;
-  std::vector<driver*> drivers_;  // all
+  std::vector<driver*> drivers_;    // all
   std::vector<execution*> handed_;  // suspended in this turn: each is woken after it
 
   // Of all threads.
@@ -169,8 +173,7 @@ class host final : public executor, public std::enable_shared_from_this<host> {
 
 /// The Python object `Host`.
 struct host_object {
-  PyObject_HEAD
-  std::shared_ptr<host> held;
+  PyObject_HEAD std::shared_ptr<host> held;
 };
 /// A new Host object for the running loop of this thread, or (`loop` null) for this thread.
 [[nodiscard]] PyObject* new_host_object(interp& in, PyObject* loop, std::string name);
