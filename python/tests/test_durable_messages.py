@@ -13,6 +13,7 @@ import pytest
 import odeon
 from odeon import codecs, errors
 from odeon import persistence as p
+from odeon.patterns import Cron
 from odeon.persistence import CatchUp, DurableRef, DurableState, DurableTimer, EventSourced, Journal
 from odeon.testing import TestKit
 
@@ -241,7 +242,7 @@ def test_timers_are_set_listed_edited_and_cancelled_from_outside() -> None:
         assert not await timers.edit("account/a", DurableTimer.at("t", far, Note("x")))
         await timers.set("account/a", DurableTimer.at("t", far, Note("x")))
         await timers.set("account/a", DurableTimer.on(
-            "cron", "0 6 * * mon", Note("c"), zone="Europe/Berlin").catching_up(CatchUp.SKIP))
+            "cron", Cron("0 6 * * mon", "Europe/Berlin"), Note("c")).catching_up(CatchUp.SKIP))
         found = {t.id: t for t in await timers.of("account/a")}
         assert found["t"].message == Note("x") and found["t"].due_ns == int(far.timestamp()) * 10**9
         assert (found["cron"].cron, found["cron"].zone) == ("0 6 * * mon", "Europe/Berlin")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 import enum
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _native, codecs
 from ..errors import DecodingError, OdeonError
 from . import _wire
 from .receivers import installed
 from .records import StoredTimer, TimerChange, TimerCursor, TimerRecord, TimerStats
+
+if TYPE_CHECKING:
+    from ..patterns import Cron
 
 __all__ = ["CatchUp", "DurableTimer", "DurableTimers", "start_timers"]
 
@@ -68,10 +71,10 @@ class DurableTimer:
         return cls(id, message, due_ns=due, wait=interval, interval=interval)
 
     @classmethod
-    def on(cls, id: str, expression: Any, message: Any, zone: str = "UTC") -> DurableTimer:
-        """Whenever a cron expression says (a text, or an ``odeon.patterns.Cron``)."""
+    def on(cls, id: str, expression: str | Cron, message: Any, zone: str = "UTC") -> DurableTimer:
+        """Whenever a cron expression says: a text with its zone, or an ``odeon.patterns.Cron``."""
         if not isinstance(expression, str):
-            expression, zone = expression.expression, str(expression.zone)
+            zone, expression = expression.zone, expression.expression
         return cls(id, message, cron=expression, zone=zone)
 
     def catching_up(self, missed: CatchUp, most: int = 1000) -> DurableTimer:
