@@ -11,11 +11,13 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _interop
 from .errors import InvalidArgument, SystemStopped
-from .subprocess_worker import PoolOptions, WorkerActor, WorkerPool
+
+if TYPE_CHECKING:
+    from .subprocess_worker import WorkerActor, WorkerPool
 
 __all__ = ["Compute", "Runner"]
 
@@ -75,6 +77,8 @@ class Compute:
 
     def _in_process(self, fn: Callable[..., Any], args: tuple[Any, ...],
                     kwargs: dict[str, Any]) -> Future[Any]:
+        from .subprocess_worker import PoolOptions, WorkerPool
+
         path = _interop.factory_path(fn)
         with self._lock:
             self._check()
