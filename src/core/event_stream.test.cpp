@@ -40,6 +40,16 @@ class listener : public actor<temperature, humidity, count_seen> {
   int seen_ = 0;
 };
 
+/// Takes one message and keeps at it.
+class busy_listener : public actor<dead_letter, wait> {
+ public:
+  void on(const dead_letter&) {}
+  task<int> on(wait) {
+    co_await sleep(1h);
+    co_return 0;
+  }
+};
+
 class target : public actor<get, fails, only_at_first, change, wait> {
  public:
   int on(get) { return 1; }
@@ -95,6 +105,26 @@ TEST_CASE("a subscriber that has ended is forgotten, without dead letters") {
   k.settle();
   CHECK(!events.wanted<temperature>());
   CHECK(k.system().dead_letters().empty());
+}
+
+TEST_CASE("subscribers of dead letters without room do not feed each other") {
+  testkit::kit k;
+  auto gone = k.system().spawn<listener>();
+  k.system().stop(gone);
+  const auto listeners = [&] {
+    std::vector<actor_ref<dead_letter, wait>> all;
+    for (int i = 0; i < 3; ++i) {
+      all.push_back(k.system().spawn<busy_listener>({.mailbox = mailbox::bounded(1)}));
+      all.back().tell<wait>();
+    }
+    return all;
+  }();
+  k.advance(1ms);  // each has taken its `wait`
+  for (const auto& l : listeners) k.system().events().subscribe<dead_letter>(l);
+  for (int i = 0; i < 3; ++i) gone.tell<humidity>(i);
+  // The first one waits in each mailbox; the second and third are lost, once for each of the three.
+  CHECK(k.system().dead_letters().size() == 3 + 2 * 3);
+  CHECK(k.system().metrics().dead_letters == 3 + 2 * 3);
 }
 
 TEST_CASE("a function subscribes until its subscription goes, and may be moved") {

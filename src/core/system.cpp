@@ -318,7 +318,11 @@ void system_core::lost(const cell& to, envelope& e, errc why, bool was_ask,
     dead_letter letter{why,     e.type->name,  to.path(),     std::move(from),
                        e.trace, rt.wall_now(), was_ask || ask};
     if (!e.type->signal) {
-      event<dead_letter>([&] { return letter; });
+      // News of a loss that is lost itself is kept and counted, and not published: subscribers
+      // without room would tell each other of it for ever.
+      const bool is_news =
+          e.type == &message_type_of<dead_letter> || e.type == &message_type_of<late_reply>;
+      if (!is_news) event<dead_letter>([&] { return letter; });
       letters.add(std::move(letter));
     }
   } catch (...) {
