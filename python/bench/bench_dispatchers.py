@@ -1,10 +1,10 @@
-"""The parallel dispatchers: work of the CPU on one and on two, and what a message costs to get there.
+"""The parallel dispatchers: work of the CPU on one and on two, and the cost of a message.
 
     python3 python/bench/bench_dispatchers.py [--seconds 1.0] [--rounds 5]
 
-For each dispatcher that this Python has, rounds alternate between one and two of its interpreters or
-processes; the ratio of their medians is the gain of the second. Two quiet CPUs are needed for it to
-say anything. The functions stand in this file's module `burners`, which workers import.
+For each dispatcher that this Python has, rounds alternate between one and two of its interpreters
+or processes; the ratio of their medians is the gain of the second. Two quiet CPUs are needed for it
+to say anything. The functions stand in this file's module `burners`, which workers import.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def speedup(option: Any, seconds: float, rounds: int) -> tuple[float, float]:
 
 
 def message_cost(option: Any, n: int) -> tuple[float, float, float]:
-    """Nanoseconds of a tell at the sender, of a message with its handling, and of a blocking ask."""
+    """Nanoseconds of a tell at the sender, of one with its handling, and of a blocking ask."""
     with odeon.ActorSystem.start("bench", dispatchers={"pool": option}) as system:
         actor = system.spawn(burners.Burner, dispatcher="pool")
         actor.ask_blocking(1, timeout=30)

@@ -73,6 +73,6 @@ def test_options_refuse_what_makes_no_sense() -> None:
 
 
 def test_what_this_python_can_do_is_told_with_the_reason() -> None:
-    assert interpreters.subinterpreters_supported() == (sys.version_info >= (3, 12))
+    assert interpreters.subinterpreters_supported() == (sys.version_info >= (3, 13))
     reason = interpreters.why_no_nogil()
     assert (reason is None) == interpreters.nogil_supported()

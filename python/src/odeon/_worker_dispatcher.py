@@ -72,7 +72,8 @@ class Processes:
         self._count = _Count()
         self._actors: weakref.WeakSet[Any] = weakref.WeakSet()
         self.pool = WorkerPool(option.workers, option.as_pool_options())
-        # Messages are encoded at `tell`, by the codec of this pool: so the class is this pool's too.
+        # Messages are encoded at `tell`, by the codec of this pool: so the class is this pool's
+        # too.
         self._class = type("HostedActor", (_Hosted,), {
             "__module__": HostedActor.__module__,
             "__odeon_outgoing__": staticmethod(self._encode)})
@@ -102,7 +103,8 @@ class Processes:
             raise QuotaExceeded(f"the dispatcher {self._name} takes no more actors: it has "
                                 f"{len(self._actors)}, as many as it may")
         _, made = hosted(self.pool, cls, *args, **(kwargs or {}))
-        self.pool.codec.encode([list(args), kwargs or {}], self.pool.flags)  # raises here, not there
+        # What cannot be encoded raises here, not there.
+        self.pool.codec.encode([list(args), kwargs or {}], self.pool.flags)
         self._actors.add(made[1])
         return self._class, made, {}
 

@@ -8,9 +8,9 @@ Given by name when a system is made, and named by ``spawn``::
     })
     worker = system.spawn(Worker, dispatcher="crunch")
 
-Messages to actors elsewhere are encoded when they are sent (:mod:`odeon.codecs`): one that cannot be
-raises :class:`odeon.errors.EncodingError` at ``tell``. An actor's class is imported anew where it
-runs, so it stands at the top of a module that is not the main program.
+Messages to actors elsewhere are encoded when they are sent (:mod:`odeon.codecs`): one that cannot
+be raises :class:`odeon.errors.EncodingError` at ``tell``. An actor's class is imported anew where
+it runs, so it stands at the top of a module that is not the main program.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Quota:
     """What a dispatcher allows; None: any number. Past it :class:`odeon.errors.QuotaExceeded`."""
 
     max_actors: int | None = None  #: alive at a time; raised by ``spawn``
-    max_mailbox_total: int | None = None  #: messages from elsewhere on their way; raised by ``tell``
+    max_mailbox_total: int | None = None  #: messages on their way there; raised by ``tell``
     #: Resident memory: of each worker process, which is replaced; in the same process of all of it,
     #: and then ``spawn`` raises.
     memory_soft_limit_bytes: int | None = None
@@ -172,14 +172,16 @@ def subinterpreters(
     import_policy: Literal["eager", "lazy"] = "eager", imports: Sequence[str] = (),
     module_allowlist: Sequence[str] | None = None, module_denylist: Sequence[str] = (),
 ) -> Subinterpreters:
-    """``count`` threads, each with an interpreter and a lock of its own (``python-subinterpreter-pool``).
+    """``count`` threads, each with an interpreter and a lock of its own
+    (``python-subinterpreter-pool``).
 
-    For pure Python that is bound by the CPU, in parallel in one process. Needs CPython 3.12, better
-    3.13: more of the standard library bears it there. An interpreter takes about 10 MB and 0.1 s.
+    For pure Python that is bound by the CPU, in parallel in one process. Needs CPython 3.13: in
+    3.12 an interpreter that has imported asyncio corrupts memory when the program ends. An
+    interpreter takes about 10 MB and 0.1 s.
 
-    ``imports`` are imported in each interpreter before it takes actors (``import_policy="eager"``), or
-    only checked (``"lazy"``). Modules that are not safe, are on ``module_denylist``, or are neither of
-    the standard library nor on a given ``module_allowlist`` raise
+    ``imports`` are imported in each interpreter before it takes actors (``import_policy="eager"``),
+    or left to them (``"lazy"``). Modules that are not safe, are on ``module_denylist``, or are
+    neither of the standard library nor on a given ``module_allowlist`` raise
     :class:`odeon.errors.InterpreterCompatError` when they are imported there.
     """
     if count < 1:
@@ -238,11 +240,11 @@ def nogil(
     count: int | None = None, *, max_actors: int | None = None,
     memory_soft_limit_bytes: int | None = None, with_gil: bool = False,
 ) -> Nogil:
-    """``count`` threads of one interpreter (default: one for each CPU), each with actors of its own.
+    """``count`` threads of one interpreter (default: one a CPU), each with actors of its own.
 
-    They run at the same time in a free-threaded build of CPython (``python-nogil``); on others it is
-    refused, unless ``with_gil`` says that threads which take turns will do. Messages are not copied:
-    treat what was sent as given away.
+    They run at the same time in a free-threaded build of CPython (``python-nogil``); on others it
+    is refused, unless ``with_gil`` says that threads which take turns will do. Messages are not
+    copied: treat what was sent as given away.
     """
     count = count or len(os.sched_getaffinity(0))
     if count < 1:
@@ -286,14 +288,14 @@ def subprocess(
     """``workers`` processes with shared memory between (``python-subprocess``).
 
     For numpy, torch and whatever else is not safe in several interpreters, for code that may crash,
-    and for a bound on memory. Buffers of 4 KiB and more, numpy's arrays among them, arrive as views of
-    shared memory, read only; what was sent must not be changed until it has been handled.
+    and for a bound on memory. Buffers of 4 KiB and more, numpy's arrays among them, arrive as
+    views of shared memory, read only; what was sent must not be changed until it was handled.
 
     A worker past ``memory_soft_limit_bytes`` of resident memory, or silent for
-    ``max_handler_seconds``, is killed and replaced; past ``memory_hard_limit_bytes`` of address space
-    its allocations fail. Its actors fail with :class:`odeon.errors.WorkerDied`, which supervision
-    answers: a restart is on another worker, or the new one. ``cpu_share`` is a weight (nice).
-    ``allow_pickle`` lets messages without a codec travel as pickles.
+    ``max_handler_seconds``, is killed and replaced; past ``memory_hard_limit_bytes`` of address
+    space its allocations fail. Its actors fail with :class:`odeon.errors.WorkerDied`, which
+    supervision answers: a restart is on another worker, or the new one. ``cpu_share`` is a weight
+    (nice). ``allow_pickle`` lets messages without a codec travel as pickles.
 
     In a worker an actor has less of a context: no children, watches or links
     (:class:`odeon.worker_context.WorkerContext`).

@@ -1,9 +1,9 @@
 """Interpreters in one process: what this Python can do, and which modules are safe in them.
 
 An extension module that keeps its state in globals of C, or was not built for it, may crash the
-process when a second interpreter imports it. CPython refuses most of them (3.12 and up); what it does
-not know is kept here: a table of modules, and a gate that stands first in ``sys.meta_path`` of every
-interpreter of a pool. There an import of an unsafe module raises
+process when a second interpreter imports it. CPython refuses most of them (3.12 and up); what it
+does not know is kept here: a table of modules, and a gate that stands first in ``sys.meta_path`` of
+every interpreter of a pool. There an import of an unsafe module raises
 :class:`odeon.errors.InterpreterCompatError`, with the reason.
 
 Example::
@@ -83,14 +83,15 @@ def why_no_subinterpreters() -> str | None:
     """Why this Python has no interpreters with a lock of their own; None: it has."""
     if sys.implementation.name != "cpython":
         return "only CPython has interpreters with a lock of their own"
-    if sys.version_info < (3, 12):
-        return ("interpreters with a lock of their own need CPython 3.12, this is "
+    if sys.version_info < (3, 13):
+        # 3.12 has them, but its asyncio leaves them with memory of another: the end crashes.
+        return ("interpreters with a lock of their own and asyncio need CPython 3.13, this is "
                 f"{sys.version_info.major}.{sys.version_info.minor}")
     return None
 
 
 def subinterpreters_supported() -> bool:
-    """Whether the dispatcher ``subinterpreters`` works here (CPython 3.12; better 3.13)."""
+    """Whether the dispatcher ``subinterpreters`` works here (CPython 3.13 and up)."""
     return why_no_subinterpreters() is None
 
 
