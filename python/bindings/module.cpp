@@ -19,6 +19,7 @@
 #include "ref.hpp"
 #include "routing.hpp"
 #include "simulation.hpp"
+#include "streams.hpp"
 #include "system.hpp"
 
 #include <string_view>
@@ -74,6 +75,7 @@ int execute(PyObject* module) {
                  add_durable_types(module, *in) && add_interop_functions(module) &&
                  add_event_functions(module) && add_diagnostic_functions(module) &&
                  add_config_functions(module) && add_simulation_type(module) &&
+                 add_stream_functions(module) &&
                  add_dispatcher_types(module, *in) && codec_add_to(module) == 0
              ? 0
              : -1;
