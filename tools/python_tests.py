@@ -4,8 +4,8 @@
 `tools/python_tests.py --python PATH --build build/python --tag cp312 [--prepare] [for pytest …]`
 
 The package is the one in <build>/package-<tag>. An interpreter that has no pytest gets a virtual
-environment, <build>/venv-<tag>, with pytest, numpy and mypy when pip reaches a package index; `--prepare`
-makes it and runs nothing. Exit code 77 means skipped: no pytest for that interpreter.
+environment, <build>/venv-<tag>, with pytest, numpy and mypy when pip reaches a package index;
+`--prepare` makes it and runs nothing. Exit code 77 means skipped: no pytest for that interpreter.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ PIP_LIMIT_S = 240
 
 
 def has_pytest(python: str) -> bool:
-    return subprocess.run([python, "-c", "import pytest"], capture_output=True, check=False,
-                          cwd=ROOT).returncode == 0
+    return (
+        subprocess.run(
+            [python, "-c", "import pytest"], capture_output=True, check=False, cwd=ROOT
+        ).returncode
+        == 0
+    )
 
 
 def prepare(python: str, venv: Path) -> str | None:
@@ -34,12 +38,26 @@ def prepare(python: str, venv: Path) -> str | None:
     inside = venv / "bin/python"
     if inside.exists() and has_pytest(str(inside)):
         return str(inside)
-    install = [str(inside), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-               "--retries", "1", "--timeout", "10", "--only-binary", ":all:", *REQUIREMENTS]
+    install = [
+        str(inside),
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--disable-pip-version-check",
+        "--retries",
+        "1",
+        "--timeout",
+        "10",
+        "--only-binary",
+        ":all:",
+        *REQUIREMENTS,
+    ]
     for command in ([python, "-m", "venv", "--clear", str(venv)], install):
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False,
-                                  timeout=PIP_LIMIT_S, cwd=ROOT)
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=PIP_LIMIT_S, cwd=ROOT
+            )
         except subprocess.TimeoutExpired:
             print(f"{python}: no answer within {PIP_LIMIT_S} s: {' '.join(command)}")
             return None
@@ -69,10 +87,22 @@ def main() -> int:
     if not list((package / "odeon").glob("_native.*.so")):
         print(f"{package} is not built: cmake --build {arguments.build}")
         return 1
-    environment = dict(os.environ, PYTHONPATH=str(package), PYTHONUNBUFFERED="1",
-                       ODEON_BUILD=str(build), ODEON_TAG=arguments.tag)
-    command = [python, "-m", "pytest", "-p", "no:cacheprovider", "-ra",
-               *(rest or ["-m", "not once", "python/tests"])]
+    environment = dict(
+        os.environ,
+        PYTHONPATH=str(package),
+        PYTHONUNBUFFERED="1",
+        ODEON_BUILD=str(build),
+        ODEON_TAG=arguments.tag,
+    )
+    command = [
+        python,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-ra",
+        *(rest or ["-m", "not once", "python/tests"]),
+    ]
     print("+", " ".join(command), flush=True)
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

@@ -77,7 +77,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return float(self.simulation.now())
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+            self, executor: Any, func: Any, *args: Any) -> Any:
         """Real threads do real work: virtual time stands still until they are done."""
         future = super().run_in_executor(executor, func, *args)
         self._outside += 1
