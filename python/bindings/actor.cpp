@@ -127,13 +127,27 @@ const detail::coroutine_finish hook_finish{
       static_cast<void>(h.promise().take());
     }};
 
+/// For a scope: the message in hand, which the actor borrows.
+class message_in_hand {
+ public:
+  message_in_hand(py_actor& a, PyObject* message) noexcept
+      : a_(a),
+        before_(std::exchange(a.message, message)) {}
+  ~message_in_hand() { a_.message = before_; }
+  message_in_hand(const message_in_hand&) = delete;
+
+ private:
+  py_actor& a_;
+  PyObject* before_;
+};
+
 task<execution*> handler_work(core_share share) {
   execution& x = *share;
   try {
     co_await ended(x);
   } catch (const python_error& e) {
     if (!x.actor) throw;
-    x.actor->message = x.message_object.get();
+    const message_in_hand now(*x.actor, x.message_object.get());
     fail_handler(*x.actor, e, x.slot, x.what);
   }
   co_return &x;
