@@ -30,7 +30,9 @@ def accumulator(ctx: odeon.Context, start: int = 0) -> Generator[int, int, None]
 
 async def main() -> None:
     async with odeon.ActorSystem("app") as system:
-        counter = system.spawn(odeon.behavior([], count))  # each actor has its own copy of the state
+        counter = system.spawn(
+            odeon.behavior([], count)
+        )  # each actor has its own copy of the state
         counter.tell(40)
         counter.tell(2)
         print(await counter.ask("get"))

@@ -68,7 +68,8 @@ class Service:
             pass
         status, body = await self.answer(method, target)
         writer.write(
-            f"HTTP/1.1 {status} -\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+            f"HTTP/1.1 {status} -\r\nContent-Length: {len(body)}\r\n"
+            f"Connection: close\r\n\r\n{body}".encode()
         )
         await writer.drain()
         writer.close()

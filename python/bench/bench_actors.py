@@ -30,7 +30,7 @@ def per(seconds: float, n: int) -> float:
     return seconds / n * 1e9
 
 
-# -- the floor ----------------------------------------------------------------------------------------
+# -- the floor ------------------------------------------------------------------------------------
 
 
 class Plain:
@@ -58,7 +58,7 @@ async def floor(n: int) -> Figures:
     return {"call": per(calls, n), "await": per(time.perf_counter() - began, n)}
 
 
-# -- odeon --------------------------------------------------------------------------------------------
+# -- odeon ----------------------------------------------------------------------------------------
 
 
 class Count(odeon.Actor[Any]):
@@ -149,7 +149,7 @@ def resident() -> int:
         return int(f.read().split()[1]) * 4096
 
 
-# -- asyncio queues -----------------------------------------------------------------------------------
+# -- asyncio queues -------------------------------------------------------------------------------
 
 
 class QueueActor:
@@ -204,7 +204,7 @@ async def asyncio_queues(n: int) -> Figures:
     return out
 
 
-# -- pykka --------------------------------------------------------------------------------------------
+# -- pykka ----------------------------------------------------------------------------------------
 
 
 async def pykka_actors(n: int) -> Figures:
@@ -246,7 +246,7 @@ async def pykka_actors(n: int) -> Figures:
     return out
 
 
-# -- casty --------------------------------------------------------------------------------------------
+# -- casty ----------------------------------------------------------------------------------------
 
 
 async def casty_actors(n: int) -> Figures:
@@ -283,7 +283,7 @@ async def casty_actors(n: int) -> Figures:
     return out
 
 
-# -- the table ----------------------------------------------------------------------------------------
+# -- the table ------------------------------------------------------------------------------------
 
 WANTED = {
     "tell_def": 100.0,
@@ -342,7 +342,9 @@ def measure(rounds: int, n: int) -> dict[str, Figures]:
 
 def table(best: dict[str, Figures]) -> str:
     names = [name for name in RUNNERS if name in best]
-    lines = [f"{'nanoseconds each':28}" + "".join(f"{name:>18}" for name in names) + f"{'wanted':>9}"]
+    lines = [
+        f"{'nanoseconds each':28}" + "".join(f"{name:>18}" for name in names) + f"{'wanted':>9}"
+    ]
     for key, text in TEXT.items():
         row = f"{text:28}"
         own = best.get("odeon", {}).get(key)

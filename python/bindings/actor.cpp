@@ -19,7 +19,7 @@ constexpr std::uint64_t turn_mask = 63;
 
 py_actor& actor_at(void* object) noexcept { return *static_cast<py_actor*>(object); }
 
-// -- calling Python -----------------------------------------------------------------------------------
+// -- calling Python ------------------------------------------------------------------------------
 
 PyObject* call(py_actor& a, const method& m, PyObject* first, PyObject* second = nullptr) noexcept {
   PyObject* context = a.context_object();
@@ -31,9 +31,8 @@ PyObject* call(py_actor& a, const method& m, PyObject* first, PyObject* second =
   if (second) args[++n] = second;
   args[++n] = context;
   const int takes = std::min(n, m.takes);
-  return PyObject_Vectorcall(m.call, args + 1,
-                             static_cast<std::size_t>(takes) | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                             nullptr);
+  return PyObject_Vectorcall(
+      m.call, args + 1, static_cast<std::size_t>(takes) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
 }
 
 /// The function for that message's class; an empty one: there is none.
@@ -85,8 +84,8 @@ void escalate_exits(py_actor& a, const python_error& e) {
   owned told(PyObject_CallMethod(in.support, "handler_failed", "Os#s#s#", e.exception(),
                                  path.data(), static_cast<Py_ssize_t>(path.size()),
                                  a.props().cls.name.data(),
-                                 static_cast<Py_ssize_t>(a.props().cls.name.size()),
-                                 message.data(), static_cast<Py_ssize_t>(message.size())));
+                                 static_cast<Py_ssize_t>(a.props().cls.name.size()), message.data(),
+                                 static_cast<Py_ssize_t>(message.size())));
   if (!told) PyErr_Clear();
   if (slot.ask && !slot.settled) {
     slot.settled = true;
@@ -109,23 +108,23 @@ void escalate_exits(py_actor& a, const python_error& e) {
   throw e;
 }
 
-// -- coroutines ---------------------------------------------------------------------------------------
+// -- coroutines ----------------------------------------------------------------------------------
 
-const detail::coroutine_finish handler_finish{
-    [](std::coroutine_handle<> root, detail::ask_state_base* ask) {
-      auto h = std::coroutine_handle<detail::task_promise<execution*>>::from_address(root.address());
-      execution* x = h.promise().take();
-      x->slot.ask = ask;
-      conclude(x->in, *x->actor, x->slot, std::exchange(x->result, nullptr), x->what);
-      x->slot.ask = nullptr;
-      if (ask) ask->drop_ref();
-    }};
+const detail::coroutine_finish handler_finish{[](std::coroutine_handle<> root,
+                                                 detail::ask_state_base* ask) {
+  auto h = std::coroutine_handle<detail::task_promise<execution*>>::from_address(root.address());
+  execution* x = h.promise().take();
+  x->slot.ask = ask;
+  conclude(x->in, *x->actor, x->slot, std::exchange(x->result, nullptr), x->what);
+  x->slot.ask = nullptr;
+  if (ask) ask->drop_ref();
+}};
 
-const detail::coroutine_finish hook_finish{
-    [](std::coroutine_handle<> root, detail::ask_state_base*) {
-      auto h = std::coroutine_handle<detail::task_promise<execution*>>::from_address(root.address());
-      static_cast<void>(h.promise().take());
-    }};
+const detail::coroutine_finish hook_finish{[](std::coroutine_handle<> root,
+                                              detail::ask_state_base*) {
+  auto h = std::coroutine_handle<detail::task_promise<execution*>>::from_address(root.address());
+  static_cast<void>(h.promise().take());
+}};
 
 /// For a scope: the message in hand, which the actor borrows.
 class message_in_hand {
@@ -158,7 +157,7 @@ task<execution*> hook_work(core_share share) {
   co_return &*share;
 }
 
-// -- the handler --------------------------------------------------------------------------------------
+// -- the handler ---------------------------------------------------------------------------------
 
 void handle(detail::turn& t, py_actor& a, detail::envelope& e, PyObject* message) {
   interp& in = a.home();
@@ -199,7 +198,8 @@ void handle(detail::turn& t, py_actor& a, detail::envelope& e, PyObject* message
     }
     value = call(a, m, message);
   }
-  if (!value) [[unlikely]] fail();
+  if (!value) [[unlikely]]
+    fail();
   if (value == Py_NotImplemented) [[unlikely]] {
     Py_DECREF(value);
     detail::unhandled_here(t, e);
@@ -261,7 +261,7 @@ void invoke(detail::turn& t, void* object, detail::envelope& e) {
   }
 }
 
-// -- hooks --------------------------------------------------------------------------------------------
+// -- hooks ---------------------------------------------------------------------------------------
 
 bool run_hook(detail::turn& t, void* object, detail::hook which, const failure* why) {
   py_actor& a = actor_at(object);
@@ -291,10 +291,9 @@ bool run_hook(detail::turn& t, void* object, detail::hook which, const failure* 
   }
   if (!*m) return true;
   const bool is_own = m == &own(which);
-  owned value(!why || !is_own ? call(a, *m, nullptr)
-              : which == detail::hook::pre_restart
-                  ? call(a, *m, exception.get(), message.get())
-                  : call(a, *m, exception.get()));
+  owned value(!why || !is_own                      ? call(a, *m, nullptr)
+              : which == detail::hook::pre_restart ? call(a, *m, exception.get(), message.get())
+                                                   : call(a, *m, exception.get()));
   if (!value) throw python_error(in);
   if (!PyCoro_CheckExact(value.get())) return true;
   execution* x = nullptr;
@@ -309,7 +308,7 @@ bool run_hook(detail::turn& t, void* object, detail::hook which, const failure* 
   return detail::start_hook(t, which, h, h.promise(), hook_finish);
 }
 
-// -- the class ----------------------------------------------------------------------------------------
+// -- the class -----------------------------------------------------------------------------------
 
 using kept_props = props_ref;
 constexpr std::size_t args_offset = sizeof(py_actor);
@@ -359,8 +358,8 @@ std::unique_ptr<py_class> describe(interp& in, PyObject* cls) {
       .construct = &construct,
       .destroy = [](void* o) noexcept { std::destroy_at(static_cast<py_actor*>(o)); },
       .destroy_args = [](void* o) noexcept { std::destroy_at(static_cast<kept_props*>(o)); },
-      .copy_args =
-          [](void* to, void* from) { ::new (to) kept_props(*static_cast<kept_props*>(from)); },
+      .copy_args = [](void* to,
+                      void* from) { ::new (to) kept_props(*static_cast<kept_props*>(from)); },
       .run_hook = &run_hook,
       .context_in = [](void* o) noexcept -> context& { return actor_at(o).ctx(); },
       .hooks = hooks,
@@ -389,16 +388,18 @@ py_class* class_for(interp& in, PyObject* cls) noexcept {
   }
 }
 
-// -- the actor ----------------------------------------------------------------------------------------
+// -- the actor -----------------------------------------------------------------------------------
 
 py_actor::py_actor(actor_props& props) : props_(&props) {
   if (is_attached(home())) make_instance();
-  if (props.recipe && props.recipe->place) [[unlikely]] props.recipe->place->enter();
+  if (props.recipe && props.recipe->place) [[unlikely]]
+    props.recipe->place->enter();
 }
 
 py_actor::~py_actor() {
   interp& in = home();
-  if (props_->recipe && props_->recipe->place) [[unlikely]] props_->recipe->place->leave();
+  if (props_->recipe && props_->recipe->place) [[unlikely]]
+    props_->recipe->place->leave();
   if (context_) {
     context_->actor = nullptr;
     py_handle::give_up(in, reinterpret_cast<PyObject*>(context_));
@@ -429,16 +430,15 @@ py_class& py_class::elsewhere() {
 static actor_props& found_here(actor_props& from) {
   interp& in = from.home;
   owned module(PyImport_ImportModule("odeon._interop"));
-  owned cls(module ? PyObject_CallMethod(module.get(), "find_factory", "s",
-                                         from.recipe->path.c_str())
-                   : nullptr);
+  owned cls(module
+                ? PyObject_CallMethod(module.get(), "find_factory", "s", from.recipe->path.c_str())
+                : nullptr);
   py_class* known = cls ? class_for(in, cls.get()) : nullptr;
   owned both(known ? decode_object(in, *from.recipe->args) : nullptr);
   if (!both) throw python_error(in);
   PyObject* kwargs = PyTuple_GET_ITEM(both.get(), 1);
   if (!from.found)
-    from.found =
-        std::make_shared<actor_props>(in, *known, from.at, py_handle(), py_handle());
+    from.found = std::make_shared<actor_props>(in, *known, from.at, py_handle(), py_handle());
   from.found->recipe = from.recipe;
   from.found->args = py_handle(in, Py_NewRef(PyTuple_GET_ITEM(both.get(), 0)));
   from.found->kwargs = py_handle(in, kwargs == Py_None ? nullptr : Py_NewRef(kwargs));
@@ -507,7 +507,7 @@ py_actor* actor_in(detail::cell& c) noexcept {
   return is_python(c) && !c.is_terminated() ? static_cast<py_actor*>(c.object()) : nullptr;
 }
 
-// -- the cells' share of props: the first takes a reference for all, the last gives it back ----------
+// -- the cells' share of props: the first takes a reference for all, the last gives it back ------
 
 props_ref::props_ref(std::shared_ptr<actor_props> p) noexcept : props_(p.get()) {
   const detail::spin_guard guard(props_->lock_);
@@ -528,13 +528,14 @@ props_ref::~props_ref() {
   }
 }
 
-// -- answers ------------------------------------------------------------------------------------------
+// -- answers -------------------------------------------------------------------------------------
 
 bool answer(interp& in, reply_slot& slot, PyObject* stolen) {
   py_handle value(in, stolen);
   if (!slot.ask || slot.settled) return false;
   slot.settled = true;
-  if (!asked_here(*slot.ask)) [[unlikely]] return give_reply(in, *slot.ask, value.get());
+  if (!asked_here(*slot.ask)) [[unlikely]]
+    return give_reply(in, *slot.ask, value.get());
   return detail::fulfil<py_value>(*slot.ask, std::move(value));
 }
 
@@ -552,8 +553,8 @@ void conclude(interp& in, py_actor& a, reply_slot& slot, PyObject* stolen,
   Py_DECREF(stolen);
   slot.settled = true;
   if (unhandled) {
-    slot.ask->fail({errc::unhandled,
-                    a.cell().path() + " has no handler for " + std::string(message)});
+    slot.ask->fail(
+        {errc::unhandled, a.cell().path() + " has no handler for " + std::string(message)});
     return;
   }
   slot.ask->fail({errc::no_reply, a.cell().path() + " gave no reply to " + std::string(message) +

@@ -37,7 +37,8 @@ struct py_class {
   method hooks[4];               // as detail::hook
   method on_unhandled;
   bool is_async = false;  // some function of it is a coroutine function
-  PyObject* outgoing = nullptr;  // makes of a message what is sent, at the sender's call; null: none
+  PyObject* outgoing =
+      nullptr;  // makes of a message what is sent, at the sender's call; null: none
   std::weak_ptr<actor_props> plain;  // of the actors made without arguments last
 
   /// What stands for the class in cells that live in another interpreter, until it is known there.
@@ -67,8 +68,8 @@ struct remote_recipe {
   std::shared_ptr<actor_place> place;  // null: it counts nowhere
 };
 
-/// What an actor is made of, kept for restarts and shared by the actors of a pool, and by those of a
-/// class that are made without arguments.
+/// What an actor is made of, kept for restarts and shared by the actors of a pool, and by those of
+/// a class that are made without arguments.
 struct actor_props : std::enable_shared_from_this<actor_props> {
   actor_props(interp& home, py_class& cls, std::shared_ptr<host> at, py_handle args,
               py_handle kwargs) noexcept
@@ -81,8 +82,8 @@ struct actor_props : std::enable_shared_from_this<actor_props> {
   interp& home;
   py_class& cls;
   std::shared_ptr<host> at;
-  py_handle args;    // a tuple
-  py_handle kwargs;  // a dict, or null
+  py_handle args;                               // a tuple
+  py_handle kwargs;                             // a dict, or null
   std::shared_ptr<const remote_recipe> recipe;  // null: spawned where it runs
   std::shared_ptr<actor_props> found;           // of a recipe, by the host's own thread
 
@@ -140,8 +141,8 @@ class py_actor final : public detail::actor_base {
   /// Makes the instance if that is yet to be done. Throws `python_error`.
   void make_instance();
 
-  reply_slot* slot = nullptr;     // of the handler that runs now
-  PyObject* message = nullptr;    // in hand; borrowed
+  reply_slot* slot = nullptr;   // of the handler that runs now
+  PyObject* message = nullptr;  // in hand; borrowed
 
  private:
   /// What most actors do not need.
@@ -158,8 +159,8 @@ class py_actor final : public detail::actor_base {
 };
 static_assert(sizeof(py_actor) == 56);
 
-/// Spawns (`options` may be null: all defaults): the reference, with a reference of the caller's. Throws what `spawn_cell` does; a
-/// constructor's own exception is then `spawn_cause`'s.
+/// Spawns (`options` may be null: all defaults): the reference, with a reference of the caller's.
+/// Throws what `spawn_cell` does; a constructor's own exception is then `spawn_cause`'s.
 [[nodiscard]] any_ref spawn_actor(detail::system_anchor& system, detail::cell* parent,
                                   std::shared_ptr<actor_props> props, spawn_options* options);
 /// The exception of the constructor that failed last on this thread; a new reference, or null.
@@ -178,6 +179,7 @@ static_assert(sizeof(py_actor) == 56);
 bool answer(interp& in, reply_slot& slot, PyObject* stolen);
 /// A handler has ended with that value: answers, or fails the ask with `no_reply`. Takes the
 /// reference.
-void conclude(interp& in, py_actor& a, reply_slot& slot, PyObject* stolen, std::string_view message);
+void conclude(interp& in, py_actor& a, reply_slot& slot, PyObject* stolen,
+              std::string_view message);
 
 }  // namespace odeon::python

@@ -1,6 +1,6 @@
-// Asks. An `Ask` is registered with the core when somebody first waits for it; until then the answer
-// simply stands in the core's state. The registration holds a reference of the object, given back
-// when its node has arrived, or when the registration was taken back.
+// Asks. An `Ask` is registered with the core when somebody first waits for it; until then the
+// answer simply stands in the core's state. The registration holds a reference of the object, given
+// back when its node has arrived, or when the registration was taken back.
 
 #include "ask.hpp"
 
@@ -229,7 +229,8 @@ PyObject* ask_cancel(PyObject* o, PyObject* const*, Py_ssize_t, PyObject*) {
   owned keep = owned::share(o);
   a.now = ask_object::state::cancelled;
   give_up(a);
-  if (a.at) each_callback(a, [&](PyObject* call, PyObject* context) { call_soon(a, call, context); });
+  if (a.at)
+    each_callback(a, [&](PyObject* call, PyObject* context) { call_soon(a, call, context); });
   Py_RETURN_TRUE;
 }
 
@@ -409,8 +410,8 @@ namespace {
 constexpr const char* word_name = "odeon.word";
 
 PyObject* has_come(PyObject* capsule, PyObject*) {
-  const auto* word = static_cast<const std::atomic<std::uint32_t>*>(
-      PyCapsule_GetPointer(capsule, word_name));
+  const auto* word =
+      static_cast<const std::atomic<std::uint32_t>*>(PyCapsule_GetPointer(capsule, word_name));
   return word ? PyBool_FromLong(word->load() != 0) : nullptr;
 }
 PyMethodDef has_come_function = {"has_come", &has_come, METH_NOARGS, nullptr};

@@ -25,8 +25,7 @@ class ask_waiter final : public hosted_driver {
 };
 
 struct ask_object {
-  PyObject_HEAD
-  enum class state : unsigned char { pending, done, cancelled };
+  PyObject_HEAD enum class state : unsigned char { pending, done, cancelled };
   detail::future_state_base* core;  // with the consumer's reference; null once taken
   std::shared_ptr<host> at;         // null: no loop runs where it was made
   std::unique_ptr<ask_waiter> waiter;

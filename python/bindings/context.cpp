@@ -54,7 +54,7 @@ PyObject* with_ref(PyObject* o, PyObject* ref, F f) noexcept {
   });
 }
 
-// -- who and where ------------------------------------------------------------------------------------
+// -- who and where -------------------------------------------------------------------------------
 
 PyObject* get_self(PyObject* o, void*) {
   return new_ref(interp_of(o), any_ref::share(as_context(o).cell));
@@ -78,14 +78,12 @@ PyObject* get_children(PyObject* o, void*) {
   });
 }
 PyObject* get_system(PyObject* o, void*) {
-  return with_actor(o, [](interp& in, py_actor&, context& c) {
-    return system_object_of(in, c.system());
-  });
+  return with_actor(
+      o, [](interp& in, py_actor&, context& c) { return system_object_of(in, c.system()); });
 }
 PyObject* get_trace(PyObject* o, void*) {
-  return with_actor(o, [](interp&, py_actor&, context& c) {
-    return PyLong_FromUnsignedLongLong(c.trace());
-  });
+  return with_actor(
+      o, [](interp&, py_actor&, context& c) { return PyLong_FromUnsignedLongLong(c.trace()); });
 }
 PyObject* get_log(PyObject* o, void*) {
   const entry in_layer;
@@ -101,9 +99,8 @@ PyObject* get_log(PyObject* o, void*) {
   });
 }
 PyObject* get_message(PyObject* o, void*) {
-  return with_actor(o, [](interp&, py_actor& a, context&) {
-    return Py_NewRef(a.message ? a.message : Py_None);
-  });
+  return with_actor(
+      o, [](interp&, py_actor& a, context&) { return Py_NewRef(a.message ? a.message : Py_None); });
 }
 PyObject* get_stash_size(PyObject* o, void*) {
   return with_actor(
@@ -124,7 +121,7 @@ PyObject* do_child(PyObject* o, PyObject* name) {
   });
 }
 
-// -- children, watching -------------------------------------------------------------------------------
+// -- children, watching --------------------------------------------------------------------------
 
 PyObject* do_spawn(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return with_actor(o, [&](interp& in, py_actor& a, context& c) {
@@ -172,7 +169,7 @@ PyObject* do_trap_exits(PyObject* o, PyObject* on) {
   });
 }
 
-// -- the message in hand ------------------------------------------------------------------------------
+// -- the message in hand -------------------------------------------------------------------------
 
 /// The ask goes with the message: this handler does not answer it any more.
 void give_away(py_actor& a) noexcept {
@@ -218,7 +215,7 @@ PyObject* do_forward(PyObject* o, PyObject* ref) {
   });
 }
 
-// -- behaviour ----------------------------------------------------------------------------------------
+// -- behaviour -----------------------------------------------------------------------------------
 
 PyObject* do_become(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return with_actor(o, [&](interp& in, py_actor& a, context&) -> PyObject* {
@@ -247,15 +244,15 @@ PyObject* do_unbecome(PyObject* o, PyObject*) {
   });
 }
 
-// -- time -------------------------------------------------------------------------------------------
+// -- time ----------------------------------------------------------------------------------------
 
 PyObject* schedule(PyObject* o, PyObject* message, duration initial, duration interval, bool rate) {
   return with_actor(o, [&](interp& in, py_actor& a, context&) -> PyObject* {
     detail::envelope* e = make_py_envelope(in, Py_NewRef(message), true);
     detail::stamp(*e);
-    return new_timer(in, detail::schedule(a.cell(), *e,
-                                          interval > duration(0) ? e->type->copy : nullptr,
-                                          initial, interval, rate));
+    return new_timer(
+        in, detail::schedule(a.cell(), *e, interval > duration(0) ? e->type->copy : nullptr,
+                             initial, interval, rate));
   });
 }
 PyObject* do_send_after(PyObject* o, PyObject* args) {
@@ -296,7 +293,8 @@ PyObject* do_receive_timeout(PyObject* o, PyObject* seconds) {
 PyObject* do_pipe_to_self(PyObject* o, PyObject* const* args, Py_ssize_t n) {
   return with_actor(o, [&](interp& in, py_actor&, context&) -> PyObject* {
     if (n < 1 || n > 2) {
-      PyErr_SetString(PyExc_TypeError, "pipe_to_self takes an awaitable, and a function of its result");
+      PyErr_SetString(PyExc_TypeError,
+                      "pipe_to_self takes an awaitable, and a function of its result");
       return nullptr;
     }
     return PyObject_CallMethod(in.support, "pipe_to_self", "OOO", o, args[0],
@@ -320,7 +318,8 @@ PyCFunction fn(F* f) noexcept {
 PyMethodDef context_methods[] = {
     {"child", &do_child, METH_O, "The child of that name, or None."},
     {"spawn", fn(&do_spawn), METH_FASTCALL | METH_KEYWORDS, "As ActorSystem.spawn: a child."},
-    {"stop", fn(&do_stop), METH_FASTCALL, "Stops this actor after the message in hand, or another."},
+    {"stop", fn(&do_stop), METH_FASTCALL,
+     "Stops this actor after the message in hand, or another."},
     {"kill", &do_kill, METH_O, "Stops an actor now: a suspended handler is cancelled."},
     {"watch", &do_watch, METH_O, "Terminated will come exactly once."},
     {"unwatch", &do_unwatch, METH_O, "No Terminated of it comes any more."},
@@ -336,7 +335,8 @@ PyMethodDef context_methods[] = {
      "become(handler, *, keep=False): messages go to handler(message, ctx) from now on."},
     {"unbecome", &do_unbecome, METH_NOARGS, "Back to the behaviour before."},
     {"send_after", &do_send_after, METH_VARARGS, "send_after(seconds, message): a Timer."},
-    {"send_every", &do_send_every, METH_VARARGS, "send_every(first, interval, message): at a fixed rate."},
+    {"send_every", &do_send_every, METH_VARARGS,
+     "send_every(first, interval, message): at a fixed rate."},
     {"send_with_delay", &do_send_with_delay, METH_VARARGS,
      "send_with_delay(first, delay, message): with a fixed delay."},
     {"receive_timeout", &do_receive_timeout, METH_O,
@@ -344,18 +344,19 @@ PyMethodDef context_methods[] = {
     {"pipe_to_self", fn(&do_pipe_to_self), METH_FASTCALL,
      "Awaits something beside the mailbox, and sends itself the result."},
     {}};
-PyGetSetDef context_fields[] = {{"self", &get_self, nullptr, "This actor.", nullptr},
-                                {"path", &get_path, nullptr, nullptr, nullptr},
-                                {"sender", &get_sender, nullptr, "Who sent the message, or None.", nullptr},
-                                {"parent", &get_parent, nullptr, nullptr, nullptr},
-                                {"children", &get_children, nullptr, nullptr, nullptr},
-                                {"system", &get_system, nullptr, nullptr, nullptr},
-                                {"trace", &get_trace, nullptr, "The causal chain's id.", nullptr},
-                                {"log", &get_log, nullptr, "A logger of its class that names it.", nullptr},
-                                {"message", &get_message, nullptr, "The message in hand.", nullptr},
-                                {"stash_size", &get_stash_size, nullptr, nullptr, nullptr},
-                                {"stopping_as", &get_exit_kind, nullptr, nullptr, nullptr},
-                                {}};
+PyGetSetDef context_fields[] = {
+    {"self", &get_self, nullptr, "This actor.", nullptr},
+    {"path", &get_path, nullptr, nullptr, nullptr},
+    {"sender", &get_sender, nullptr, "Who sent the message, or None.", nullptr},
+    {"parent", &get_parent, nullptr, nullptr, nullptr},
+    {"children", &get_children, nullptr, nullptr, nullptr},
+    {"system", &get_system, nullptr, nullptr, nullptr},
+    {"trace", &get_trace, nullptr, "The causal chain's id.", nullptr},
+    {"log", &get_log, nullptr, "A logger of its class that names it.", nullptr},
+    {"message", &get_message, nullptr, "The message in hand.", nullptr},
+    {"stash_size", &get_stash_size, nullptr, nullptr, nullptr},
+    {"stopping_as", &get_exit_kind, nullptr, nullptr, nullptr},
+    {}};
 PyType_Slot context_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(&context_dealloc)},
                                {Py_tp_methods, context_methods},
                                {Py_tp_getset, context_fields},
@@ -363,13 +364,15 @@ PyType_Slot context_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(&context_
 PyType_Spec context_spec = {"odeon._native.Context", sizeof(context_object), 0,
                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, context_slots};
 
-// -- the right to answer, and timers --------------------------------------------------------------------
+// -- the right to answer, and timers -------------------------------------------------------------
 
 struct reply_to_object {
-  PyObject_HEAD
-  detail::ask_state_base* ask;  // with a reference; null: nobody waits, or it has been used
+  PyObject_HEAD detail::ask_state_base*
+      ask;  // with a reference; null: nobody waits, or it has been used
 };
-reply_to_object& as_reply_to(PyObject* o) noexcept { return *reinterpret_cast<reply_to_object*>(o); }
+reply_to_object& as_reply_to(PyObject* o) noexcept {
+  return *reinterpret_cast<reply_to_object*>(o);
+}
 
 PyObject* reply_to_call(PyObject* o, PyObject* args, PyObject* kwargs) {
   const entry in_layer;
@@ -438,8 +441,7 @@ PyType_Spec reply_to_spec = {"odeon._native.ReplyTo", sizeof(reply_to_object), 0
                              reply_to_slots};
 
 struct timer_object {
-  PyObject_HEAD
-  timer held;
+  PyObject_HEAD timer held;
 };
 timer& timer_in(PyObject* o) noexcept { return reinterpret_cast<timer_object*>(o)->held; }
 PyObject* timer_cancel_it(PyObject* o, PyObject*) {
@@ -456,9 +458,9 @@ void timer_dealloc(PyObject* o) {
   Py_DECREF(type);
 }
 PyMethodDef timer_methods[] = {{"cancel", &timer_cancel_it, METH_NOARGS, "Idempotent."}, {}};
-PyGetSetDef timer_fields[] = {
-    {"is_active", &timer_is_active, nullptr, "Neither cancelled nor, for a single one, fired.", nullptr},
-    {}};
+PyGetSetDef timer_fields[] = {{"is_active", &timer_is_active, nullptr,
+                               "Neither cancelled nor, for a single one, fired.", nullptr},
+                              {}};
 PyType_Slot timer_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(&timer_dealloc)},
                              {Py_tp_methods, timer_methods},
                              {Py_tp_getset, timer_fields},

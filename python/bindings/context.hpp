@@ -9,9 +9,8 @@
 namespace odeon::python {
 
 struct context_object {
-  PyObject_HEAD
-  py_actor* actor;  // null: it has ended
-  detail::cell* cell;  // with a reference
+  PyObject_HEAD py_actor* actor;  // null: it has ended
+  detail::cell* cell;             // with a reference
 };
 
 /// Null with an exception set.

@@ -127,8 +127,7 @@ PyObject* recent_hops_of(PyObject* module, PyObject* const* args, Py_ssize_t n) 
   });
 }
 
-// -- the log
-// ------------------------------------------------------------------------------------------
+// -- the log -------------------------------------------------------------------------------------
 
 struct log_line {
   log_level level;
@@ -240,8 +239,7 @@ PyObject* set_level(PyObject*, PyObject* level) {
   Py_RETURN_NONE;
 }
 
-// -- what a thread has in hand
-// -----------------------------------------------------------------------
+// -- what a thread has in hand -------------------------------------------------------------------
 
 PyObject* thread_mark(PyObject*, PyObject*) {
   return PyLong_FromVoidPtr(static_cast<void*>(&detail::this_ambient));

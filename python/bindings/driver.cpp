@@ -1,12 +1,12 @@
 // Drivers and waiters; the order of things is in driver.hpp.
 //
-// Cancellation. `task.cancel()` reaches a handler as asyncio defines it:
-//   while its first step runs   the waiter refuses (it is not what is being waited for), so the task
-//                               notes it and throws into the driver at its next step: `driver_throw`
-//                               then cancels the future that the handler had awaited meanwhile; where
-//                               the handler ended in that step, the driver ends as well (`discard`);
-//   while it is suspended       the task cancels the awaited future, whose end throws as usual;
-//   while the driver is parked  the waiter ends the driver: that is what `asyncio.run` does at exit.
+// Cancellation. `task.cancel()` reaches a handler as asyncio defines it. While its first step runs,
+// the waiter refuses, because it is not what is being waited for: the task notes the request and
+// throws into the driver at its next step, and `driver_throw` cancels the future that the handler
+// had awaited meanwhile; where the handler ended in that step, the driver ends as well (`discard`).
+// While the handler is suspended, the task cancels the awaited future, whose end throws as usual.
+// While the driver is parked, the waiter ends it: that is what `asyncio.run` does at exit.
+//
 // A driver whose task still counts a request to cancel when its handler has ended ends with it, so
 // that no other handler inherits the request, and who cancels all tasks of a loop sees them end.
 
@@ -25,7 +25,7 @@ interp& interp_at(PyObject* o) noexcept { return interp_of(Py_TYPE(o)); }
 driver& as_driver(PyObject* o) noexcept { return *reinterpret_cast<driver*>(o); }
 waiter& as_waiter(PyObject* o) noexcept { return *reinterpret_cast<waiter*>(o); }
 
-// -- the waiter: the future protocol, as much as a task uses ------------------------------------------
+// -- the waiter: the future protocol, as much as a task uses -------------------------------------
 
 PyObject* waiter_get_blocking(PyObject* o, void*) { return PyBool_FromLong(as_waiter(o).blocking); }
 int waiter_set_blocking(PyObject* o, PyObject* value, void*) {
@@ -106,7 +106,7 @@ void waiter_dealloc(PyObject* o) {
   Py_DECREF(type);
 }
 
-// -- the driver -----------------------------------------------------------------------------------
+// -- the driver ----------------------------------------------------------------------------------
 
 /// The handler has ended; its result or its exception is in `x`.
 void ended(driver& d) noexcept {
@@ -281,10 +281,9 @@ PyType_Slot waiter_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(&waiter_de
                               {Py_tp_methods, waiter_methods},
                               {Py_tp_getset, waiter_fields},
                               {0, nullptr}};
-PyType_Spec waiter_spec = {"odeon._native.Waiter", sizeof(waiter), 0,
-                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-                               Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                           waiter_slots};
+PyType_Spec waiter_spec = {
+    "odeon._native.Waiter", sizeof(waiter), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, waiter_slots};
 
 PyMethodDef driver_methods[] = {
     {"send", &driver_send, METH_O, nullptr},
@@ -301,10 +300,9 @@ PyType_Slot driver_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(&driver_de
                               {Py_am_await, reinterpret_cast<void*>(&driver_self)},
                               {Py_am_send, reinterpret_cast<void*>(&driver_send_slot)},
                               {0, nullptr}};
-PyType_Spec driver_spec = {"odeon._native.Driver", sizeof(driver), 0,
-                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-                               Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                           driver_slots};
+PyType_Spec driver_spec = {
+    "odeon._native.Driver", sizeof(driver), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, driver_slots};
 
 }  // namespace
 
@@ -323,8 +321,8 @@ driver* new_driver_object(host& at, execution* first) noexcept {
   at.add(*d);
   d->parked_on = w;
   PyObject* args[] = {nullptr, reinterpret_cast<PyObject*>(d), at.loop()};
-  d->task = PyObject_Vectorcall(in.task_class, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                in.kw_loop);
+  d->task =
+      PyObject_Vectorcall(in.task_class, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, in.kw_loop);
   if (!d->task) {
     Py_DECREF(reinterpret_cast<PyObject*>(d));
     return nullptr;

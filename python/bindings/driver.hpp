@@ -16,8 +16,7 @@ struct execution;
 
 /// What a parked driver yields to its task: a future that ends when the driver is woken.
 struct waiter {
-  PyObject_HEAD
-  host* at;  // held by the driver
+  PyObject_HEAD host* at;  // held by the driver
   driver* of;
   PyObject* call;  // the task's wake-up
   PyObject* context;
@@ -26,8 +25,7 @@ struct waiter {
 };
 
 struct driver {
-  PyObject_HEAD
-  std::shared_ptr<host> at;
+  PyObject_HEAD std::shared_ptr<host> at;
   execution* x;  // what it drives; null: nothing
   waiter* parked_on;
   PyObject* task;  // held; the cycle ends when the task does

@@ -151,8 +151,7 @@ PyObject* wall_now(PyObject* module, arguments args, Py_ssize_t n) {
   });
 }
 
-// -- timers
-// -------------------------------------------------------------------------------------------
+// -- timers --------------------------------------------------------------------------------------
 
 /// (system, grace, recheck, page, window, window_bytes, min_backoff, max_backoff)
 PyObject* start_timers(PyObject* module, arguments args, Py_ssize_t n) {

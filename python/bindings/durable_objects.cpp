@@ -17,8 +17,7 @@ PyCFunction fn(F* f) noexcept {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
 }
 
-// -- Delivery
-// -----------------------------------------------------------------------------------------
+// -- Delivery ------------------------------------------------------------------------------------
 
 struct delivery_object {
   PyObject_HEAD std::unique_ptr<persistence::delivery> what;
@@ -96,8 +95,7 @@ PyType_Spec delivery_spec = {"odeon._native.Delivery", sizeof(delivery_object), 
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                              delivery_slots};
 
-// -- Permit
-// -------------------------------------------------------------------------------------------
+// -- Permit --------------------------------------------------------------------------------------
 
 struct permit_object {
   PyObject_HEAD std::shared_ptr<void> held;
@@ -122,8 +120,7 @@ PyType_Slot permit_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(&permit_de
 PyType_Spec permit_spec = {"odeon._native.Permit", sizeof(permit_object), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, permit_slots};
 
-// -- Watch
-// --------------------------------------------------------------------------------------------
+// -- Watch ---------------------------------------------------------------------------------------
 
 /// Who waits for news; shared with the journal's thread.
 struct news {

@@ -78,8 +78,7 @@ detail::envelope* make_encoded_envelope(encoded_payload body, bool extra) {
   return e;
 }
 
-// -- with the codec
-// -----------------------------------------------------------------------------------
+// -- with the codec ------------------------------------------------------------------------------
 
 PyObject* codec_of(interp& in) noexcept {
   if (in.codec) [[likely]]

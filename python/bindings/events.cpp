@@ -16,8 +16,7 @@ double seconds_of(duration d) noexcept { return std::chrono::duration<double>(d)
 
 namespace {
 
-// -- one field
-// ----------------------------------------------------------------------------------------
+// -- one field -----------------------------------------------------------------------------------
 
 PyObject* field(interp&, std::string_view s) { return text_of(s); }
 PyObject* field(interp&, const std::string& s) { return text_of(s); }
@@ -55,8 +54,7 @@ PyObject* make(interp& in, const char* cls, const Fs&... fs) {
   return good ? PyObject_CallObject(type.get(), args.get()) : nullptr;
 }
 
-// -- each event
-// ---------------------------------------------------------------------------------------
+// -- each event ----------------------------------------------------------------------------------
 
 PyObject* object_of(interp& in, const dead_letter& e) {
   return make(in, "DeadLetter", e.reason, e.message, e.to, e.from, e.trace, e.at, e.was_ask);
@@ -164,8 +162,7 @@ const event_kind* kind_named(PyObject* name) {
   return nullptr;
 }
 
-// -- functions
-// ----------------------------------------------------------------------------------------
+// -- functions -----------------------------------------------------------------------------------
 
 template <class F>
 PyObject* with_system(PyObject* module, PyObject* const* args, Py_ssize_t n, Py_ssize_t takes,

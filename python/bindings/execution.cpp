@@ -169,7 +169,8 @@ bool run_coroutine(py_actor& a, PyObject* stolen, std::string_view what, reply_s
     }
     if (r != PYGEN_NEXT) {
       Py_DECREF(stolen);
-      if (d->asked) [[unlikely]] at.leave();  // cancelled too late: nobody is to inherit that
+      if (d->asked) [[unlikely]]
+        at.leave();  // cancelled too late: nobody is to inherit that
       if (r == PYGEN_ERROR) throw python_error(a.home());
       *value = awaited;
       return true;
@@ -200,8 +201,7 @@ bool run_coroutine(py_actor& a, PyObject* stolen, std::string_view what, reply_s
 }
 
 task<void> ended(execution& x) {
-  auto [done, over] =
-      promise<int>::make(actor_system::of(x.self.get()->system()).get_runtime());
+  auto [done, over] = promise<int>::make(actor_system::of(x.self.get()->system()).get_runtime());
   x.done = std::move(done);
   static_cast<void>(co_await std::move(over).as_result());
   if (x.exception) {

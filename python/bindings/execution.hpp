@@ -14,7 +14,8 @@ struct execution {
 
   execution(py_actor& a, PyObject* coroutine, std::string what) noexcept;
 
-  /// One step. Suspended: `out` is what is awaited, a new reference. Ended: `result` or `exception`.
+  /// One step. Suspended: `out` is what is awaited, a new reference. Ended: `result` or
+  /// `exception`.
   state step(PyObject** out) noexcept;
   state throw_in(PyObject* exc, PyObject** out) noexcept;
   /// Ends it where it is.
@@ -53,8 +54,8 @@ struct execution {
 };
 
 /// Runs a handler's or a hook's coroutine. True: it has ended, and `value` is its result. False: it
-/// was suspended, or has yet to begin; `x` is it, with both its shares. Throws `python_error`. Takes
-/// the coroutine.
+/// was suspended, or has yet to begin; `x` is it, with both its shares. Throws `python_error`.
+/// Takes the coroutine.
 bool run_coroutine(py_actor& a, PyObject* stolen, std::string_view what, reply_slot& slot,
                    PyObject** value, execution** x);
 /// Ends when the coroutine has ended; throws `python_error`.

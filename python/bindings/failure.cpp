@@ -108,7 +108,7 @@ error error_of(PyObject* exception) noexcept {
   return {errc::refused, text_of_exception(exception)};
 }
 
-// -- supervision ----------------------------------------------------------------------------------
+// -- supervision ---------------------------------------------------------------------------------
 
 namespace {
 
@@ -183,8 +183,7 @@ bool read_decider(PyObject* o, decision_list& out) {
     if (path.find('.') == std::string::npos) path = "builtins." + path;
     directive what{};
     if (!read_directive(PyTuple_GET_ITEM(pair, 1), what)) return false;
-    out.emplace_back(&is_of_class, what,
-                     std::make_shared<const class_id>(intern_class_path(path)));
+    out.emplace_back(&is_of_class, what, std::make_shared<const class_id>(intern_class_path(path)));
   }
   return true;
 }
@@ -233,12 +232,16 @@ bool read_supervision(interp& in, PyObject* o, odeon::supervision& out) {
   }
   if (owned v = field(o, "within"); v && !read_seconds(v.get(), "within", out.within)) return false;
   if (owned b = field(o, "backoff"); b) {
-    if (owned v = field(b.get(), "initial"); v && !read_seconds(v.get(), "initial", out.backoff.initial))
+    if (owned v = field(b.get(), "initial");
+        v && !read_seconds(v.get(), "initial", out.backoff.initial))
       return false;
-    if (owned v = field(b.get(), "max"); v && !read_seconds(v.get(), "max", out.backoff.max)) return false;
-    if (owned v = field(b.get(), "multiplier"); v && !read_number(v.get(), "multiplier", 1, out.backoff.multiplier))
+    if (owned v = field(b.get(), "max"); v && !read_seconds(v.get(), "max", out.backoff.max))
       return false;
-    if (owned v = field(b.get(), "jitter"); v && !read_number(v.get(), "jitter", 0, out.backoff.jitter))
+    if (owned v = field(b.get(), "multiplier");
+        v && !read_number(v.get(), "multiplier", 1, out.backoff.multiplier))
+      return false;
+    if (owned v = field(b.get(), "jitter");
+        v && !read_number(v.get(), "jitter", 0, out.backoff.jitter))
       return false;
   }
   return !PyErr_Occurred();

@@ -102,8 +102,7 @@ void hosted_driver::post(driver_node& node) noexcept {
   at_->complete(node);
 }
 
-// -- making
-// -----------------------------------------------------------------------------------------
+// -- making --------------------------------------------------------------------------------------
 
 std::shared_ptr<host> host::make(interp& in, PyObject* loop, std::string name) {
   std::shared_ptr<host> h(new host(in, std::move(name)));
@@ -142,8 +141,7 @@ bool host::is_current() const noexcept {
 
 bool host::is_mine() const noexcept { return this_host == this && is_attached(in_); }
 
-// -- from anywhere
-// ----------------------------------------------------------------------------------
+// -- from anywhere -------------------------------------------------------------------------------
 
 void host::notify() noexcept {
   if (signalled_.exchange(1, std::memory_order_acq_rel) != 0) return;
@@ -195,8 +193,7 @@ void host::stop() noexcept {
   notify();
 }
 
-// -- drivers
-// ----------------------------------------------------------------------------------------
+// -- drivers -------------------------------------------------------------------------------------
 
 driver* host::enter() noexcept {
   if (entered_ || !loop_ || detached_) return entered_;
@@ -262,8 +259,7 @@ void host::drive(execution& x) noexcept {
   schedule();
 }
 
-// -- draining
-// ---------------------------------------------------------------------------------------
+// -- draining ------------------------------------------------------------------------------------
 
 void host::take_remote() noexcept {
   take(ready_remote_, ready_first_, ready_last_,
@@ -441,8 +437,7 @@ void host::detach() noexcept {
   Py_CLEAR(drain_call_);
 }
 
-// -- the Python object
-// ------------------------------------------------------------------------------
+// -- the Python object ---------------------------------------------------------------------------
 
 struct host_object_access {
   static bool attach(host& h, PyObject* wrapper) {

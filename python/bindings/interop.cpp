@@ -83,8 +83,7 @@ std::shared_ptr<waiting_count> quota_of(const detail::cell& to) {
   return is_python(to) ? static_cast<host&>(to.where()).waiting : nullptr;
 }
 
-// -- C++ actors
-// -----------------------------------------------------------------------------------------
+// -- C++ actors ----------------------------------------------------------------------------------
 
 /// What the system of `c` knows of travelling messages; null: the system has ended.
 message_table* table_of(const detail::cell& c) {
@@ -230,8 +229,7 @@ PyObject* message_to_python(interp& in, py_actor& a, detail::envelope& e, bool& 
   });
 }
 
-// -- sending
-// ------------------------------------------------------------------------------------------
+// -- sending -------------------------------------------------------------------------------------
 
 namespace {
 
@@ -307,8 +305,7 @@ PyObject* ask_foreign(interp& in, detail::cell& to, PyObject* message, duration 
   return new_ask(in, *rt, s);
 }
 
-// -- answering
-// ----------------------------------------------------------------------------------------
+// -- answering -----------------------------------------------------------------------------------
 
 bool asked_here(const detail::ask_state_base& ask) noexcept {
   return !ask.type || is_py_message(*ask.type);
@@ -364,8 +361,7 @@ bool give_failure(interp& in, detail::ask_state_base& ask, PyObject* exception, 
   });
 }
 
-// -- references
-// -----------------------------------------------------------------------------------------
+// -- references ----------------------------------------------------------------------------------
 
 namespace {
 

@@ -24,7 +24,7 @@ interp& interp_of(PyTypeObject* type) noexcept {
   return interp_of_module(module);
 }
 
-// -- drops ------------------------------------------------------------------------------------------
+// -- drops ---------------------------------------------------------------------------------------
 
 void interp::drop(PyObject* o) noexcept {
   if (!alive.load(std::memory_order_acquire)) {
@@ -51,7 +51,7 @@ void interp::free_drops_slow() noexcept {
   for (PyObject* o : now) Py_DECREF(o);
 }
 
-// -- values -----------------------------------------------------------------------------------------
+// -- values --------------------------------------------------------------------------------------
 
 PyObject* py_value::take(interp& in) noexcept {
   if (make_) {
@@ -62,7 +62,7 @@ PyObject* py_value::take(interp& in) noexcept {
   Py_RETURN_NONE;
 }
 
-// -- errors -----------------------------------------------------------------------------------------
+// -- errors --------------------------------------------------------------------------------------
 
 PyObject* raise_from(interp& in, const error& e, PyObject* cause) noexcept {
   owned held(cause);

@@ -21,13 +21,14 @@ class host;
 struct py_class;
 
 /// Names that are looked up often.
-#define ODEON_PY_NAMES(X)                                                                     \
-  X(add_done_callback) X(add_reader) X(call_soon) X(call_soon_threadsafe) X(cancel)           \
-  X(cancelling) X(context) X(is_closed) X(loop) X(name) X(post_restart) X(post_stop)          \
-  X(pre_restart) X(pre_start) X(receive) X(remove_reader) X(result) X(throw_) X(uncancel)     \
-  X(args) X(dispatcher) X(supervision) X(mailbox) X(router) X(tags) X(receive_timeout)        \
-  X(stash_capacity) X(timeout) X(ttl) X(key) X(priority) X(__odeon_handlers__) X(on_unhandled) \
-  X(__code__) X(get_name) X(__cause__) X(add_note) X(call_cycle) X(on_signal)
+#define ODEON_PY_NAMES(X)                                                                      \
+  X(add_done_callback)                                                                         \
+  X(add_reader) X(call_soon) X(call_soon_threadsafe) X(cancel) X(cancelling) X(context)        \
+      X(is_closed) X(loop) X(name) X(post_restart) X(post_stop) X(pre_restart) X(pre_start)    \
+          X(receive) X(remove_reader) X(result) X(throw_) X(uncancel) X(args) X(dispatcher)    \
+              X(supervision) X(mailbox) X(router) X(tags) X(receive_timeout) X(stash_capacity) \
+                  X(timeout) X(ttl) X(key) X(priority) X(__odeon_handlers__) X(on_unhandled)   \
+                      X(__code__) X(get_name) X(__cause__) X(add_note) X(call_cycle) X(on_signal)
 
 struct names {
 #define X(n) PyObject* n = nullptr;
@@ -51,7 +52,8 @@ struct table_guard {
 /// One interpreter's own things. Fields are written while the module is executed, and by attached
 /// threads of that interpreter; `drop` may be called by any thread.
 struct interp {
-  std::atomic<PyInterpreterState*> state{nullptr};  // null again at the end: another may get its place
+  std::atomic<PyInterpreterState*> state{
+      nullptr};  // null again at the end: another may get its place
   std::atomic<bool> alive{true};
   names name;
 
@@ -80,7 +82,8 @@ struct interp {
   PyObject* kw_context = nullptr;        // ("context",)
   PyObject* kw_loop = nullptr;           // ("loop",)
 
-  // -- message types: one for each class of message ------------------------------------------------
+  // -- message types: one for each class of message
+  // ------------------------------------------------
   struct known_type {
     PyTypeObject* type = nullptr;  // held
     const detail::message_type* as = nullptr;
@@ -91,7 +94,8 @@ struct interp {
   std::unordered_map<PyTypeObject*, const detail::message_type*> message_types;
   std::unordered_map<PyObject*, std::unique_ptr<py_class>> classes;  // of actors; keys are held
 
-  // -- drops: references given up by threads that are not attached ----------------------------------
+  // -- drops: references given up by threads that are not attached
+  // ----------------------------------
   /// @threadsafe
   void drop(PyObject* o) noexcept;
   /// Frees what was dropped. Attached. Cheap when there is nothing.
@@ -111,14 +115,15 @@ struct interp {
   std::atomic<bool> has_drops_{false};
 };
 
-/// The module's interpreter; for the functions of a type of the module, and classes derived from it.
+/// The module's interpreter; for the functions of a type of the module, and classes derived from
+/// it.
 [[nodiscard]] interp& interp_of(PyTypeObject* type) noexcept;
 [[nodiscard]] inline interp& interp_of(PyObject* o) noexcept { return interp_of(Py_TYPE(o)); }
 [[nodiscard]] interp& interp_of_module(PyObject* module) noexcept;
 
 #if PY_VERSION_HEX < 0x030c0000
-/// Whether this layer's code on this thread runs attached. CPython 3.11 cannot be asked: its current
-/// thread state is the process's, not the thread's.
+/// Whether this layer's code on this thread runs attached. CPython 3.11 cannot be asked: its
+/// current thread state is the process's, not the thread's.
 extern constinit thread_local bool entered;
 #endif
 
@@ -174,9 +179,7 @@ class py_handle {
  public:
   py_handle() noexcept = default;
   py_handle(interp& home, PyObject* stolen) noexcept : object_(stolen), home_(&home) {}
-  py_handle(py_handle&& o) noexcept
-      : object_(std::exchange(o.object_, nullptr)),
-        home_(o.home_) {}
+  py_handle(py_handle&& o) noexcept : object_(std::exchange(o.object_, nullptr)), home_(o.home_) {}
   py_handle& operator=(py_handle&& o) noexcept {
     if (this != &o) {
       reset();
@@ -226,7 +229,7 @@ class py_value {
   std::unique_ptr<maker> make_;
 };
 
-// -- errors -----------------------------------------------------------------------------------------
+// -- errors --------------------------------------------------------------------------------------
 
 /// Sets the exception of `odeon.errors` for it. Returns null.
 PyObject* raise(interp& in, const error& e) noexcept;

@@ -12,8 +12,7 @@ namespace {
 
 journal_object& as_journal(PyObject* o) noexcept { return *reinterpret_cast<journal_object*>(o); }
 
-// -- the journal itself
-// -------------------------------------------------------------------------------
+// -- the journal itself --------------------------------------------------------------------------
 
 PyObject* journal_new(PyTypeObject* type, PyObject*, PyObject*) {
   auto* self = reinterpret_cast<journal_object*>(type->tp_alloc(type, 0));
@@ -79,8 +78,7 @@ PyObject* do_stats(PyObject* o, PyObject*) {
   });
 }
 
-// -- failures on demand, of a journal in memory
-// --------------------------------------------------------
+// -- failures on demand, of a journal in memory --------------------------------------------------
 
 template <class F>
 PyObject* with_memory(PyObject* o, F f) noexcept {

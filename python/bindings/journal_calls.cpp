@@ -60,8 +60,7 @@ PyObject* with_args(PyObject* o, PyObject* const* args, Py_ssize_t n, Go go,
 
 using arguments = PyObject* const*;
 
-// -- writing
-// ------------------------------------------------------------------------------------------
+// -- writing -------------------------------------------------------------------------------------
 
 PyObject* do_append(PyObject* o, arguments args, Py_ssize_t n) {
   append_request r;
@@ -127,8 +126,7 @@ PyObject* do_change_timers(PyObject* o, arguments args, Py_ssize_t n) {
       changes);
 }
 
-// -- reading
-// ------------------------------------------------------------------------------------------
+// -- reading -------------------------------------------------------------------------------------
 
 PyObject* do_read_events(PyObject* o, arguments args, Py_ssize_t n) {
   replay_request r;

@@ -15,7 +15,7 @@
 
 namespace odeon::python {
 
-// -- from Python: false with an exception set -----------------------------------------------------
+// -- from Python: false with an exception set ----------------------------------------------------
 
 [[nodiscard]] bool read_value(PyObject* o, std::string& out);
 [[nodiscard]] bool read_value(PyObject* o, std::uint64_t& out);
@@ -64,7 +64,7 @@ template <class... Fs>
   return (read_value(PySequence_Fast_GET_ITEM(items.get(), i++), fields) && ...);
 }
 
-// -- to Python: a new reference, or null with an exception set ------------------------------------
+// -- to Python: a new reference, or null with an exception set -----------------------------------
 
 [[nodiscard]] PyObject* to_object(const std::string& v);
 [[nodiscard]] PyObject* to_object(std::uint64_t v);

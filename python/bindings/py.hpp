@@ -1,19 +1,19 @@
 #pragma once
 
 #define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <structmember.h>
-
 #include <odeon/base/error.hpp>
 #include <odeon/base/time.hpp>
+
+#include <Python.h>
+#include <structmember.h>
 
 #include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
 
-/// @file The C-API with owned references, and what differs between the versions of CPython (3.11 and
-/// up). Everything here is called with the interpreter attached.
+/// @file The C-API with owned references, and what differs between the versions of CPython (3.11
+/// and up). Everything here is called with the interpreter attached.
 
 namespace odeon::python {
 

@@ -19,8 +19,7 @@ ref_object& as_ref(PyObject* o) noexcept { return *reinterpret_cast<ref_object*>
 
 /// Whether objects of this interpreter go to that cell as they are.
 bool takes_objects(interp& in, const detail::cell& c) noexcept {
-  if (is_python(c))
-    return &static_cast<host&>(c.where()).home() == &in && !class_of(c).outgoing;
+  if (is_python(c)) return &static_cast<host&>(c.where()).home() == &in && !class_of(c).outgoing;
   const detail::stand_in* s = detail::stand_in_of(c);
   return s && s->accepts(message_type_for(in, in.ref_type)) && !is_mixed_router(c);
 }
@@ -49,7 +48,8 @@ PyObject* need_message(Py_ssize_t n, const char* what) {
 PyObject* ref_tell(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   const entry in_layer;
   interp& in = as_ref(o).home();
-  if (n != 1) [[unlikely]] return need_message(n, "tell");
+  if (n != 1) [[unlikely]]
+    return need_message(n, "tell");
   return guarded(in, [&]() -> PyObject* {
     detail::cell& to = *as_ref(o).cell;
     std::optional<tell_options> options;
@@ -122,8 +122,10 @@ PyObject* ref_tell_wait(PyObject* o, PyObject* message) {
 /// Sends the request; the `Ask`.
 PyObject* begin_ask(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   interp& in = as_ref(o).home();
-  if (n != 1) [[unlikely]] return need_message(n, "ask");
-  if (process_forked.load(std::memory_order_relaxed)) [[unlikely]] return raise_forked(in);
+  if (n != 1) [[unlikely]]
+    return need_message(n, "ask");
+  if (process_forked.load(std::memory_order_relaxed)) [[unlikely]]
+    return raise_forked(in);
   return guarded(in, [&]() -> PyObject* {
     detail::cell& to = *as_ref(o).cell;
     duration limit{-1};
@@ -141,7 +143,8 @@ PyObject* begin_ask(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* 
         limit = duration(1);
     }
     const bool direct = as_ref(o).is_direct();
-    if (!direct && !takes_objects(in, to)) [[unlikely]] return ask_foreign(in, to, args[0], limit);
+    if (!direct && !takes_objects(in, to)) [[unlikely]]
+      return ask_foreign(in, to, args[0], limit);
     runtime* rt = detail::runtime_of(to.system());
     if (!rt) return raise(in, error(errc::system_stopped, "the actor system has ended"));
     tell_options routed;
@@ -230,11 +233,10 @@ PyMethodDef ref_methods[] = {
     {"is_terminated", &ref_terminated, METH_NOARGS, "Whether the actor has stopped for good."},
     {"__class_getitem__", &Py_GenericAlias, METH_O | METH_CLASS, nullptr},
     {}};
-PyGetSetDef ref_fields[] = {
-    {"path", &ref_path, nullptr, "\"/user/bank/account-17\"", nullptr},
-    {"name", &ref_name, nullptr, "The last part of the path.", nullptr},
-    {"uid", &ref_uid, nullptr, "Of this incarnation.", nullptr},
-    {}};
+PyGetSetDef ref_fields[] = {{"path", &ref_path, nullptr, "\"/user/bank/account-17\"", nullptr},
+                            {"name", &ref_name, nullptr, "The last part of the path.", nullptr},
+                            {"uid", &ref_uid, nullptr, "Of this incarnation.", nullptr},
+                            {}};
 PyType_Slot ref_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(&ref_dealloc)},
                            {Py_tp_methods, ref_methods},
                            {Py_tp_getset, ref_fields},
@@ -266,7 +268,8 @@ PyObject* new_ref(interp& in, any_ref ref) noexcept {
   if (!r) return nullptr;
   r->cell = ref.get();
   r->cell->add_ref();
-  r->where = reinterpret_cast<std::uintptr_t>(&in) | (is_python(*r->cell) && takes_objects(in, *r->cell));
+  r->where =
+      reinterpret_cast<std::uintptr_t>(&in) | (is_python(*r->cell) && takes_objects(in, *r->cell));
   return reinterpret_cast<PyObject*>(r);
 }
 

@@ -8,8 +8,7 @@
 namespace odeon::python {
 
 struct ref_object {
-  PyObject_HEAD
-  detail::cell* cell;    // with a reference
+  PyObject_HEAD detail::cell* cell;  // with a reference
   std::uintptr_t where;  // the interpreter; its lowest bit: objects go to that cell as they are
 
   [[nodiscard]] interp& home() const noexcept {

@@ -15,10 +15,11 @@ bool is(PyObject* name, PyObject* known) noexcept {
 }
 
 bool read_overflow(const std::string& text, overflow& out) {
-  static constexpr std::pair<const char*, overflow> all[] = {
-      {"drop_newest", overflow::drop_newest}, {"drop_oldest", overflow::drop_oldest},
-      {"fail", overflow::fail},               {"dead_letter", overflow::dead_letter},
-      {"block", overflow::block}};
+  static constexpr std::pair<const char*, overflow> all[] = {{"drop_newest", overflow::drop_newest},
+                                                             {"drop_oldest", overflow::drop_oldest},
+                                                             {"fail", overflow::fail},
+                                                             {"dead_letter", overflow::dead_letter},
+                                                             {"block", overflow::block}};
   for (const auto& [name, value] : all) {
     if (text != name) continue;
     out = value;
@@ -172,13 +173,14 @@ PyObject* spawn_from_python(interp& in, actor_system& system, detail::cell* pare
   const bool bare = !r.kwargs && PyTuple_GET_SIZE(r.args.get()) == 0;
   if (bare) props = cls->plain.lock();
   if (!props || props->at != where) {
-    props = std::make_shared<actor_props>(in, *cls, std::move(where),
-                                          py_handle(in, r.args.release()),
-                                          py_handle(in, r.kwargs.release()));
+    props =
+        std::make_shared<actor_props>(in, *cls, std::move(where), py_handle(in, r.args.release()),
+                                      py_handle(in, r.kwargs.release()));
     if (bare) cls->plain = props;
   }
   try {
-    return new_ref(in, spawn_actor(system.anchor(), parent, std::move(props), plain ? nullptr : &options));
+    return new_ref(
+        in, spawn_actor(system.anchor(), parent, std::move(props), plain ? nullptr : &options));
   } catch (const actor_error& e) {
     return raise_from(in, e.reason(),
                       e.reason().code() == errc::spawn_failed ? take_spawn_cause() : nullptr);

@@ -19,8 +19,7 @@ void fail_with(completion& done, const std::exception_ptr& why) {
   });
 }
 
-// -- arguments
-// --------------------------------------------------------------------------------------
+// -- arguments -----------------------------------------------------------------------------------
 
 PyObject* op_args::at(Py_ssize_t i) const {
   if (PyObject* o = PyTuple_GetItem(op_, i + 1)) return o;
@@ -72,8 +71,7 @@ st::on_full read_on_full(interp& in, const std::string& text) {
   throw_python(in);
 }
 
-// -- building
-// ---------------------------------------------------------------------------------------
+// -- building ------------------------------------------------------------------------------------
 
 namespace {
 
@@ -147,8 +145,7 @@ PyObject* build_sink(plan& p, erased up, PyObject* ops) {
   return found->attach(p, build_flows(p, std::move(up), ops, 0, n - 1), op_args(p.in, op));
 }
 
-// -- handles
-// ----------------------------------------------------------------------------------------
+// -- handles -------------------------------------------------------------------------------------
 
 namespace {
 
@@ -176,8 +173,7 @@ std::shared_ptr<stream_handle> handle_in(PyObject* capsule) noexcept {
   return nullptr;
 }
 
-// -- running
-// ----------------------------------------------------------------------------------------
+// -- running -------------------------------------------------------------------------------------
 
 namespace {
 

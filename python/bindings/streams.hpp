@@ -107,20 +107,10 @@ struct to_list {
   }
 };
 
-/// How much of a turn's share an element takes. Callbacks of Python are slow, and an actor has 64
-/// turns before others have theirs: 8 elements in each.
-inline constexpr std::uint32_t element_cost = st::island_turn_budget / 8;
-
-/// The rest of an element's cost, where one was spent.
-inline void spend_rest(st::island& in) noexcept {
-  for (std::uint32_t i = 1; i < element_cost && in.spend(); ++i);
-}
-/// An element's cost. False: the turn's share is used up.
-[[nodiscard]] inline bool spend(st::island& in) noexcept {
-  if (!in.spend()) return false;
-  spend_rest(in);
-  return true;
-}
+/// Asked by sources before each element. False: others of the loop, or of the island's thread, are
+/// to have their turn; the stage answers `pending`, and the island is woken after that.
+[[nodiscard]] bool goes_on(st::island& in);
+[[nodiscard]] inline bool spend(st::island& in) { return in.spend() && goes_on(in); }
 
 class stage_base {
  public:
@@ -162,9 +152,8 @@ class channel_reader : public st::detail::channel_reader<item> {
  public:
   using st::detail::channel_reader<item>::channel_reader;
   st::polled<item> next(st::island& in) {
-    auto p = st::detail::channel_reader<item>::next(in);
-    if (p) spend_rest(in);
-    return p;
+    if (!goes_on(in)) return st::pending;
+    return st::detail::channel_reader<item>::next(in);
   }
 };
 
@@ -213,8 +202,7 @@ class op_args {
 /// What a full buffer or queue does, by its name. Throws `python_error`.
 [[nodiscard]] st::on_full read_on_full(interp& in, const std::string& text);
 
-// -- operations by name
-// -----------------------------------------------------------------------------
+// -- operations by name --------------------------------------------------------------------------
 
 struct source_op {
   std::string_view name;
@@ -263,8 +251,7 @@ struct made_source {
   }
 };
 
-// -- handles
-// ------------------------------------------------------------------------------------------
+// -- handles -------------------------------------------------------------------------------------
 
 /// What Python holds of a running stream, in a capsule.
 class stream_handle {

@@ -11,8 +11,7 @@ namespace {
 
 namespace d = st::detail;
 
-// -- many into one
-// ----------------------------------------------------------------------------------
+// -- many into one -------------------------------------------------------------------------------
 
 /// The elements of all as they come, in turn when several have one.
 class merge_stage {
@@ -56,8 +55,7 @@ std::vector<erased> with_others(plan& p, erased up, const op_args& a, Py_ssize_t
   return all;
 }
 
-// -- one into many
-// ----------------------------------------------------------------------------------
+// -- one into many -------------------------------------------------------------------------------
 
 /// As the body of C++, for a number of outlets that is known at run time.
 template <class Policy>

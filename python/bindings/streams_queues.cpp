@@ -17,8 +17,7 @@ namespace {
 
 namespace d = st::detail;
 
-// -- offering
-// ---------------------------------------------------------------------------------------
+// -- offering ------------------------------------------------------------------------------------
 
 constexpr const char* enqueued = "enqueued";
 constexpr const char* dropped = "dropped";
@@ -203,8 +202,7 @@ constexpr source_op sources[] = {
      }},
 };
 
-// -- functions
-// --------------------------------------------------------------------------------------
+// -- functions -----------------------------------------------------------------------------------
 
 /// stream_offer(handle, element) → text, or an Ask of it
 PyObject* stream_offer(PyObject* module, PyObject* args) {

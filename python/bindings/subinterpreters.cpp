@@ -113,8 +113,7 @@ PyObject* pool_open(PyObject* o, PyObject* system) {
   });
 }
 
-// -- interpreters
-// -------------------------------------------------------------------------------------
+// -- interpreters --------------------------------------------------------------------------------
 
 /// _join_pool(capsule, host), from inside a new interpreter.
 PyObject* join_pool(PyObject* module, PyObject* args) {

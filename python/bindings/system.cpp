@@ -92,7 +92,8 @@ PyObject* system_open(PyObject* o, PyObject* args) {
     auto& self = as_system(o);
     std::string text;
     system_options options;
-    if (!read_text(name, "a name", text) || !read_system_options(in, dict, self, options)) return nullptr;
+    if (!read_text(name, "a name", text) || !read_system_options(in, dict, self, options))
+      return nullptr;
     self.main = reinterpret_cast<host_object*>(host_given)->held;
     self.system = std::make_unique<actor_system>(std::move(text), std::move(options));
     note_system(*self.system);
@@ -203,7 +204,8 @@ PyObject* system_kill_all(PyObject* o, PyObject*) {
   });
 }
 
-/// In the child of a fork: the threads are gone, so nothing of it can be stopped, waited for or freed.
+/// In the child of a fork: the threads are gone, so nothing of it can be stopped, waited for or
+/// freed.
 PyObject* system_note_fork(PyObject*, PyObject*) {
   process_forked.store(true);
   Py_RETURN_NONE;
@@ -254,7 +256,8 @@ PyMethodDef system_methods[] = {
     {"stop_actor", &system_stop_actor, METH_O, "Stops it after the message in hand."},
     {"kill", &system_kill_actor, METH_O, "Stops it now."},
     {"terminate", &system_terminate, METH_NOARGS, "Begins the shutdown, and returns at once."},
-    {"when_terminated", &system_when_terminated, METH_NOARGS, "Awaited, it ends with the shutdown."},
+    {"when_terminated", &system_when_terminated, METH_NOARGS,
+     "Awaited, it ends with the shutdown."},
     {}};
 PyGetSetDef system_fields[] = {
     {"name", &system_name, nullptr, nullptr, nullptr},
@@ -276,9 +279,10 @@ PyType_Spec system_spec = {"odeon._native.System", sizeof(system_object), 0,
 std::atomic<bool> process_forked{false};
 
 PyObject* raise_forked(interp& in) noexcept {
-  return raise(in, error(errc::system_stopped,
-                         "this process was forked from one that ran actors; start a new one instead "
-                         "(multiprocessing: use the spawn method)"));
+  return raise(in,
+               error(errc::system_stopped,
+                     "this process was forked from one that ran actors; start a new one instead "
+                     "(multiprocessing: use the spawn method)"));
 }
 
 actor_system* system_in(interp& in, PyObject* o) noexcept {
@@ -304,8 +308,7 @@ std::shared_ptr<host> host_named(actor_system& system, const std::string& name) 
   return found == link->hosts.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<python_dispatcher> dispatcher_named(actor_system& system,
-                                                    const std::string& name) {
+std::shared_ptr<python_dispatcher> dispatcher_named(actor_system& system, const std::string& name) {
   const auto link = system.find_extension<system_link>();
   if (!link) return nullptr;
   auto found = link->dispatchers.find(name);

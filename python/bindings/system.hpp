@@ -14,8 +14,7 @@
 namespace odeon::python {
 
 struct system_object {
-  PyObject_HEAD
-  std::unique_ptr<actor_system> system;  // null once closed
+  PyObject_HEAD std::unique_ptr<actor_system> system;  // null once closed
   std::shared_ptr<host> main;
   std::shared_ptr<simulated_runtime> simulation;  // where it runs on one; freed after it
   interp* in;

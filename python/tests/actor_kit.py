@@ -1,4 +1,5 @@
-"""What the tests of actors share: running them on a loop or a thread, and actors made of a function."""
+"""What the tests of actors share: running them on a loop or a thread, and actors made of a
+function."""
 
 from __future__ import annotations
 
@@ -72,7 +73,10 @@ def run_program(text: str, *, timeout: float = 20.0, **environment: str) -> tupl
     """Runs a program of its own: (exit code, stdout, stderr). A hang fails the test."""
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", text],
-        capture_output=True, text=True, timeout=timeout, check=False,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
         env={**os.environ, **environment},
     )
     return done.returncode, done.stdout, done.stderr

@@ -1,5 +1,6 @@
-"""A small world for the tests of delivery: actors of Python with a time of their own, in one thread,
-from one seed. Messages are taken in the order told; coroutines of handlers never wait here."""
+"""A small world for the tests of delivery: actors of Python with a time of their own, in one
+thread, from one seed. Messages are taken in the order told; coroutines of handlers never wait
+here."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ async def hang(ctx: Context) -> None:
     await asyncio.Event().wait()
 
 
-# -- answers ------------------------------------------------------------------------------------------
+# -- answers --------------------------------------------------------------------------------------
 
 
 def test_the_value_that_a_handler_returns_is_the_very_object() -> None:
@@ -200,7 +200,7 @@ def test_a_forwarded_ask_is_answered_by_its_new_receiver() -> None:
     assert on_loop(main) == [0, 1, 2]
 
 
-# -- no answer ----------------------------------------------------------------------------------------
+# -- no answer ------------------------------------------------------------------------------------
 
 
 def test_an_ask_that_times_out_says_where_its_request_was() -> None:
@@ -226,8 +226,9 @@ def test_the_default_timeout_is_the_system_s_option() -> None:
     on_loop(main, ask_timeout=0.02)
 
 
-@pytest.mark.parametrize(("timeout", "error"), [(-1, ValueError), ("soon", TypeError),
-                                                (float("nan"), ValueError)])
+@pytest.mark.parametrize(
+    ("timeout", "error"), [(-1, ValueError), ("soon", TypeError), (float("nan"), ValueError)]
+)
 def test_a_timeout_that_is_no_time_is_refused(timeout: Any, error: type[Exception]) -> None:
     async def main(system: ActorSystem) -> None:
         with pytest.raises(error):
@@ -326,7 +327,7 @@ def test_a_cycle_of_asks_fails_at_once_with_the_chain() -> None:
     on_loop(main)
 
 
-# -- cancelling, awaiting again, and leaving alone --------------------------------------------------------
+# -- cancelling, awaiting again, and leaving alone ------------------------------------------------
 
 
 def test_a_cancelled_ask_is_cancelled_and_its_reply_goes_nowhere() -> None:
@@ -402,7 +403,8 @@ def test_wait_for_shield_and_wait_take_asks() -> None:
         seen = [await asyncio.wait_for(echo.ask("a"), 5), await asyncio.shield(echo.ask("b"))]
         done, pending = await asyncio.wait(
             [asyncio.ensure_future(slow.ask(hang)), asyncio.ensure_future(echo.ask("c"))],
-            return_when=asyncio.FIRST_COMPLETED)
+            return_when=asyncio.FIRST_COMPLETED,
+        )
         seen += [d.result() for d in done]
         for p in pending:
             p.cancel()
@@ -483,7 +485,7 @@ def test_asks_that_nobody_awaits_warn_of_nothing() -> None:
         on_loop(main)
 
 
-# -- blocking -----------------------------------------------------------------------------------------
+# -- blocking -------------------------------------------------------------------------------------
 
 
 def test_threads_ask_by_blocking_all_at_once() -> None:

@@ -34,7 +34,8 @@ def test_a_timeout_that_expires_raises_timeout_error_in_the_handler() -> None:
                 await asyncio.Event().wait()
         except TimeoutError:
             await asyncio.sleep(0)
-            return f"expired, {asyncio.current_task().cancelling()} left"  # type: ignore[union-attr]
+            left = asyncio.current_task().cancelling()  # type: ignore[union-attr]
+            return f"expired, {left} left"
         return "not expired"
 
     assert in_handler(body) == "expired, 0 left"
@@ -257,7 +258,7 @@ def test_a_task_may_be_named_and_cancelled_by_its_handler() -> None:
     assert in_handler(body) == "mine cancelled"
 
 
-# -- threads, executors, streams --------------------------------------------------------------------
+# -- threads, executors, streams ------------------------------------------------------------------
 
 
 def test_to_thread_runs_elsewhere_and_comes_back() -> None:
@@ -309,15 +310,16 @@ def test_streams_of_the_network_work() -> None:
 
 def test_a_subprocess_can_be_awaited() -> None:
     async def body(ctx: Context) -> bytes:
-        process = await asyncio.create_subprocess_exec("echo", "out",
-                                                       stdout=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            "echo", "out", stdout=asyncio.subprocess.PIPE
+        )
         out, _ = await process.communicate()
         return out
 
     assert in_handler(body) == b"out\n"
 
 
-# -- what actors share on a loop ---------------------------------------------------------------------
+# -- what actors share on a loop ------------------------------------------------------------------
 
 
 def test_queues_events_locks_and_semaphores_are_shared_by_actors() -> None:
@@ -357,8 +359,12 @@ def test_queues_events_locks_and_semaphores_are_shared_by_actors() -> None:
                 return before - before + 1
 
         actors = [system.spawn(Do) for _ in range(6)]
-        first = await asyncio.gather(actors[0].ask(consume), actors[1].ask(produce),
-                                     actors[2].ask(waits), actors[3].ask(sets))
+        first = await asyncio.gather(
+            actors[0].ask(consume),
+            actors[1].ask(produce),
+            actors[2].ask(waits),
+            actors[3].ask(sets),
+        )
         total = sum(await asyncio.gather(*(a.ask(counts) for a in actors)))
         return [*first, total, most]
 
@@ -383,7 +389,7 @@ def test_a_future_of_the_loop_is_awaited_by_a_handler_and_resolved_by_another() 
     assert on_loop(main) == "from the other"
 
 
-# -- cancellation --------------------------------------------------------------------------------------
+# -- cancellation ---------------------------------------------------------------------------------
 
 
 def test_a_handler_that_is_cancelled_while_it_waits_may_go_on() -> None:
@@ -430,7 +436,8 @@ def test_a_handler_that_cancels_its_own_task_is_cancelled_at_its_next_wait() -> 
 
 @pytest.mark.parametrize("waits_before", [0, 1, 2])
 def test_a_cancellation_asked_for_as_the_handler_ends_does_not_reach_the_next(
-        waits_before: int) -> None:
+    waits_before: int,
+) -> None:
     async def main(system: ActorSystem) -> list[str]:
         async def body(ctx: Context) -> str:
             for _ in range(waits_before):
@@ -549,7 +556,7 @@ def test_asks_inside_a_handler_are_cancelled_with_its_timeout() -> None:
     assert on_loop(main) == "TimeoutError"
 
 
-# -- context variables -------------------------------------------------------------------------------
+# -- context variables ----------------------------------------------------------------------------
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -586,8 +593,7 @@ def test_variables_set_by_plain_handlers_reach_no_caller_and_no_async_handler() 
             return variable.get()
 
         first, other = system.spawn(DoNow), system.spawn(Do)
-        return [await first.ask(sets), await other.ask(lambda ctx: variable.get()),
-                variable.get()]
+        return [await first.ask(sets), await other.ask(lambda ctx: variable.get()), variable.get()]
 
     assert on_loop(main) == ["plain", "unset", "unset"]
 
@@ -735,7 +741,7 @@ def test_an_async_handler_on_a_thread_s_system_gets_a_loop() -> None:
         assert actor.ask_blocking(body) == "done"
 
 
-# -- the mailbox -------------------------------------------------------------------------------------
+# -- the mailbox ----------------------------------------------------------------------------------
 
 
 def test_while_a_handler_waits_its_mailbox_waits() -> None:

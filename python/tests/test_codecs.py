@@ -57,15 +57,25 @@ class Order:
     text: str
 
 
-ORDER = Order("o-17", True, None, 12.5, [Line("bolt", 3), Line("nut", -70000)],
-              {"a": 1, "b": 300}, b"\x00\xff", "grün ✓ 𝄞")
+ORDER = Order(
+    "o-17",
+    True,
+    None,
+    12.5,
+    [Line("bolt", 3), Line("nut", -70000)],
+    {"a": 1, "b": 300},
+    b"\x00\xff",
+    "grün ✓ 𝄞",
+)
 BY_NAME = bytes.fromhex(
     "88a26964a46f2d3137a470616964c3a46e6f7465c0a57072696365cb4029000000000000a56c696e"
     "65739282a3736b75a4626f6c74a5636f756e740382a3736b75a36e7574a5636f756e74d2fffeee90"
-    "a47461677382a16101a162cd012ca3726177c40200ffa474657874ae6772c3bc6e20e29c9320f09d849e")
+    "a47461677382a16101a162cd012ca3726177c40200ffa474657874ae6772c3bc6e20e29c9320f09d849e"
+)
 BY_POSITION = bytes.fromhex(
     "98a46f2d3137c3c0cb40290000000000009292a4626f6c740392a36e7574d2fffeee9082a16101a1"
-    "62cd012cc40200ffae6772c3bc6e20e29c9320f09d849e")
+    "62cd012cc40200ffae6772c3bc6e20e29c9320f09d849e"
+)
 
 
 class Point(typing.NamedTuple):
@@ -114,16 +124,75 @@ def test_a_record_is_read_by_position_as_well() -> None:
 
 
 VALUES: list[typing.Any] = [
-    None, True, False, 0, -1, 127, 128, -32, -33, 255, 256, 65535, 65536, 2**31, 2**32, 2**63 - 1,
-    2**63, 2**64 - 1, 2**64, -2**63, -2**63 - 1, 10**100, -(10**100), 0.0, -0.0, 1.5, math.inf,
-    "", "a", "x" * 31, "x" * 32, "x" * 256, "x" * 70_000, "\0", "𝄞", b"", b"\xff" * 300, [], [1, [2]],
-    (), (1, (2, [3])), {}, {"a": 1}, {1: {2.5: (3,)}}, {(1, 2): "tuple"}, set(), {1, 2},
-    frozenset({"a"}), bytearray(b"ab"), 1 + 2j, decimal.Decimal("1.50"), fractions.Fraction(1, 3),
-    uuid.UUID(int=7), datetime.datetime(2026, 1, 2, 3, 4, 5, 6), range(1, 9, 2),
-    datetime.datetime(2026, 1, 2, tzinfo=UTC), datetime.date(2026, 1, 2), datetime.time(1, 2),
-    datetime.timedelta(-1, 5, 6), collections.deque([1, 2], 3), collections.OrderedDict(b=1, a=2),
-    Colour.BLUE, Mood.BAD, Rights.READ | Rights.WRITE, Point(1, 2), Line("a"), ORDER,
-    Frozen(Point(1), Colour.BLUE, Mood.BAD), Tree("root", [Tree("leaf"), Tree("leaf")]),
+    None,
+    True,
+    False,
+    0,
+    -1,
+    127,
+    128,
+    -32,
+    -33,
+    255,
+    256,
+    65535,
+    65536,
+    2**31,
+    2**32,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+    2**64,
+    -(2**63),
+    -(2**63) - 1,
+    10**100,
+    -(10**100),
+    0.0,
+    -0.0,
+    1.5,
+    math.inf,
+    "",
+    "a",
+    "x" * 31,
+    "x" * 32,
+    "x" * 256,
+    "x" * 70_000,
+    "\0",
+    "𝄞",
+    b"",
+    b"\xff" * 300,
+    [],
+    [1, [2]],
+    (),
+    (1, (2, [3])),
+    {},
+    {"a": 1},
+    {1: {2.5: (3,)}},
+    {(1, 2): "tuple"},
+    set(),
+    {1, 2},
+    frozenset({"a"}),
+    bytearray(b"ab"),
+    1 + 2j,
+    decimal.Decimal("1.50"),
+    fractions.Fraction(1, 3),
+    uuid.UUID(int=7),
+    datetime.datetime(2026, 1, 2, 3, 4, 5, 6),
+    range(1, 9, 2),
+    datetime.datetime(2026, 1, 2, tzinfo=UTC),
+    datetime.date(2026, 1, 2),
+    datetime.time(1, 2),
+    datetime.timedelta(-1, 5, 6),
+    collections.deque([1, 2], 3),
+    collections.OrderedDict(b=1, a=2),
+    Colour.BLUE,
+    Mood.BAD,
+    Rights.READ | Rights.WRITE,
+    Point(1, 2),
+    Line("a"),
+    ORDER,
+    Frozen(Point(1), Colour.BLUE, Mood.BAD),
+    Tree("root", [Tree("leaf"), Tree("leaf")]),
     [Line("a"), (Line("b"), {"c": Line("c")})],
 ]
 
@@ -140,9 +209,17 @@ def test_nan_stays_nan() -> None:
 
 
 def test_every_declared_kind_of_field_comes_back() -> None:
-    value = Many((1, "x"), (1, 2, 3), {4, 5}, frozenset({"a"}), Line("u", 2),
-                 datetime.datetime(2026, 5, 6, 7, 8, 9, 10, UTC), datetime.timedelta(1, 2, 3),
-                 (1, {2}), {"k": [Line("n")]})
+    value = Many(
+        (1, "x"),
+        (1, 2, 3),
+        {4, 5},
+        frozenset({"a"}),
+        Line("u", 2),
+        datetime.datetime(2026, 5, 6, 7, 8, 9, 10, UTC),
+        datetime.timedelta(1, 2, 3),
+        (1, {2}),
+        {"k": [Line("n")]},
+    )
     assert again(value) == value
     for either in (1, -5, 2**63, "text", Line("l")):
         value.either = either
@@ -159,8 +236,15 @@ def test_a_union_is_labelled_as_cpp_labels_a_variant() -> None:
 
 
 def test_times_are_nanoseconds_where_they_are_declared() -> None:
-    value = Many((1, "x"), (), set(), frozenset(), 1,
-                 datetime.datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), datetime.timedelta(seconds=2))
+    value = Many(
+        (1, "x"),
+        (),
+        set(),
+        frozenset(),
+        1,
+        datetime.datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC),
+        datetime.timedelta(seconds=2),
+    )
     payload = codecs.encode(value).payload
     assert b"\xa4when\xce\x3b\x9a\xca\x00" in payload and b"\xa4long\xce\x77\x35\x94\x00" in payload
 
@@ -181,18 +265,23 @@ def test_a_field_without_a_default_must_be_there() -> None:
         codecs.decode(codecs.Encoded("line", 1, b"\x81\xa5count\x01"))
 
 
-@pytest.mark.parametrize("payload, reason", [
-    (b"\x82\xa3sku\xa1a\xa3sku\xa1b", "at byte 7: the field \"sku\" is there twice"),
-    (b"\x81\xa3sku\x05", "at byte 5, field sku: expected a string, found an integer"),
-    (b"\x82\xa3sku\xa1a\xa5count\xcb" + bytes(8),
-     "at byte 13, field count: expected an integer, found a float"),
-    (b"\x81\xa3sku\xa1a\xc0", "at byte 7: bytes are left behind the value"),
-    (b"\x81\xa3sku\xa2a", "field sku: the input ends too early"),
-    (b"\x81\xa3sku\xa1\xff", "field sku: the string is not UTF-8"),
-    (b"\xc1", "the byte 0xc1, which MessagePack does not use"),
-    (b"", "the input ends too early"),
-    (b"\xc3", "at byte 0: expected a map, found a boolean"),
-])
+@pytest.mark.parametrize(
+    "payload, reason",
+    [
+        (b"\x82\xa3sku\xa1a\xa3sku\xa1b", 'at byte 7: the field "sku" is there twice'),
+        (b"\x81\xa3sku\x05", "at byte 5, field sku: expected a string, found an integer"),
+        (
+            b"\x82\xa3sku\xa1a\xa5count\xcb" + bytes(8),
+            "at byte 13, field count: expected an integer, found a float",
+        ),
+        (b"\x81\xa3sku\xa1a\xc0", "at byte 7: bytes are left behind the value"),
+        (b"\x81\xa3sku\xa2a", "field sku: the input ends too early"),
+        (b"\x81\xa3sku\xa1\xff", "field sku: the string is not UTF-8"),
+        (b"\xc1", "the byte 0xc1, which MessagePack does not use"),
+        (b"", "the input ends too early"),
+        (b"\xc3", "at byte 0: expected a map, found a boolean"),
+    ],
+)
 def test_a_malformed_record_is_refused_with_its_place(payload: bytes, reason: str) -> None:
     codecs.encode(Line("known"))
     with pytest.raises(DecodingError) as refused:
@@ -200,18 +289,25 @@ def test_a_malformed_record_is_refused_with_its_place(payload: bytes, reason: st
     assert reason in str(refused.value)
 
 
-@pytest.mark.parametrize("spoil, place", [
-    (lambda o: setattr(o, "paid", 1), "Order.paid: expected bool, found int"),
-    (lambda o: setattr(o, "price", "x"), "Order.price: expected float, found str"),
-    (lambda o: setattr(o, "price", 2**60), "Order.price: the int is too large"),
-    (lambda o: o.lines.append("x"), "Order.lines[2]: expected Line, found str"),
-    (lambda o: setattr(o.lines[1], "count", True), "Order.lines[1].count: expected int, found bool"),
-    (lambda o: o.tags.update(c="x"), "Order.tags['c']: expected int, found str"),
-    (lambda o: setattr(o, "text", "\ud800"), "Order.text: the text is not Unicode"),
-    (lambda o: delattr(o, "id"), "Order.id: the field is not there"),
-])
+@pytest.mark.parametrize(
+    "spoil, place",
+    [
+        (lambda o: setattr(o, "paid", 1), "Order.paid: expected bool, found int"),
+        (lambda o: setattr(o, "price", "x"), "Order.price: expected float, found str"),
+        (lambda o: setattr(o, "price", 2**60), "Order.price: the int is too large"),
+        (lambda o: o.lines.append("x"), "Order.lines[2]: expected Line, found str"),
+        (
+            lambda o: setattr(o.lines[1], "count", True),
+            "Order.lines[1].count: expected int, found bool",
+        ),
+        (lambda o: o.tags.update(c="x"), "Order.tags['c']: expected int, found str"),
+        (lambda o: setattr(o, "text", "\ud800"), "Order.text: the text is not Unicode"),
+        (lambda o: delattr(o, "id"), "Order.id: the field is not there"),
+    ],
+)
 def test_an_encoding_error_names_the_place_inside_the_message(
-        spoil: typing.Callable[[Order], object], place: str) -> None:
+    spoil: typing.Callable[[Order], object], place: str
+) -> None:
     order = again(ORDER)
     spoil(order)
     with pytest.raises(EncodingError) as refused:
@@ -321,8 +417,12 @@ def test_strict_refuses_a_class_that_others_cannot_import() -> None:
 
 def test_one_codec_for_many_class_paths() -> None:
     codec = codecs.Codec()
-    codec.register_codec("n", lambda v: b"%d" % v.n, lambda path, data: Plain(int(data)),
-                         [f"{Plain.__module__}.Plain"])
+    codec.register_codec(
+        "n",
+        lambda v: b"%d" % v.n,
+        lambda path, data: Plain(int(data)),
+        [f"{Plain.__module__}.Plain"],
+    )
     assert codec.decode(codec.encode(Plain(12))) == Plain(12)
     with pytest.raises(ValueError, match="no.such.Class"):
         codec.register_codec("n", bytes, lambda path, data: data, ["no.such.Class"])
@@ -379,7 +479,9 @@ def test_an_old_version_goes_through_the_chain_of_upcasts() -> None:
     old = codecs.Encoded("deposit", 1, b"\x81\xa5cents\xcc\xfa")
     assert codec.decode(old) == DepositV3(2.5)
     assert codec.encode(DepositV3(1.0)).version == 3
-    with pytest.raises(DecodingError, match="deposit, version 4: this program knows versions up to 3"):
+    with pytest.raises(
+        DecodingError, match="deposit, version 4: this program knows versions up to 3"
+    ):
         codec.decode(codecs.Encoded("deposit", 4, b"\x80"))
 
 
@@ -465,8 +567,9 @@ def test_a_class_with_get_state_says_what_travels() -> None:
 def test_pydantic_models_keep_their_types() -> None:
     pydantic = pytest.importorskip("pydantic", minversion="2")
     globals()["Inner"] = pydantic.create_model("Inner", n=(int, ...), __module__=__name__)
-    outer = pydantic.create_model("Outer", inner=(globals()["Inner"], ...), tags=(list[str], []),
-                                  __module__=__name__)
+    outer = pydantic.create_model(
+        "Outer", inner=(globals()["Inner"], ...), tags=(list[str], []), __module__=__name__
+    )
     value = outer(inner=globals()["Inner"](n=1), tags=["a"])
     assert again(value) == value
 

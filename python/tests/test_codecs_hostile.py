@@ -40,23 +40,44 @@ def random_value(pick: random.Random, depth: int) -> typing.Any:
     kind = pick.randrange(16 if depth else 8)
     count = pick.randrange(5)
     match kind:
-        case 0: return None
-        case 1: return pick.random() < 0.5
-        case 2: return pick.choice([1, -1]) * pick.getrandbits(pick.choice([3, 8, 17, 33, 64, 200]))
-        case 3: return pick.uniform(-1e9, 1e9)
-        case 4: return "".join(pick.choice("aü𝄞\0") for _ in range(pick.randrange(40)))
-        case 5: return pick.randbytes(pick.randrange(300))
-        case 6: return bytearray(pick.randbytes(count))
-        case 7: return Inner("s", pick.randrange(1000))
-        case 8 | 9: return [random_value(pick, depth - 1) for _ in range(count)]
-        case 10: return tuple(random_value(pick, depth - 1) for _ in range(count))
-        case 11: return {pick.randrange(99) for _ in range(count)}
-        case 12 | 13: return {pick.choice([str(i), i, (i,)]): random_value(pick, depth - 1)
-                              for i in range(count)}
-        case 14: return frozenset(str(pick.random()) for _ in range(count))
-        case _: return Outer(Inner("a"), [Inner("b")] * count, {"k": count}, (1, "x"),
-                             set(range(count)), pick.choice([1, "s", Inner("u")]),
-                             random_value(pick, depth - 1))
+        case 0:
+            return None
+        case 1:
+            return pick.random() < 0.5
+        case 2:
+            return pick.choice([1, -1]) * pick.getrandbits(pick.choice([3, 8, 17, 33, 64, 200]))
+        case 3:
+            return pick.uniform(-1e9, 1e9)
+        case 4:
+            return "".join(pick.choice("aü𝄞\0") for _ in range(pick.randrange(40)))
+        case 5:
+            return pick.randbytes(pick.randrange(300))
+        case 6:
+            return bytearray(pick.randbytes(count))
+        case 7:
+            return Inner("s", pick.randrange(1000))
+        case 8 | 9:
+            return [random_value(pick, depth - 1) for _ in range(count)]
+        case 10:
+            return tuple(random_value(pick, depth - 1) for _ in range(count))
+        case 11:
+            return {pick.randrange(99) for _ in range(count)}
+        case 12 | 13:
+            return {
+                pick.choice([str(i), i, (i,)]): random_value(pick, depth - 1) for i in range(count)
+            }
+        case 14:
+            return frozenset(str(pick.random()) for _ in range(count))
+        case _:
+            return Outer(
+                Inner("a"),
+                [Inner("b")] * count,
+                {"k": count},
+                (1, "x"),
+                set(range(count)),
+                pick.choice([1, "s", Inner("u")]),
+                random_value(pick, depth - 1),
+            )
 
 
 def test_random_values_come_back_and_their_damaged_bytes_do_no_harm() -> None:
@@ -76,7 +97,8 @@ def test_random_values_come_back_and_their_damaged_bytes_do_no_harm() -> None:
             damaged = bytearray(payload)
             for _ in range(pick.randrange(1, 4)):
                 damaged[pick.randrange(len(damaged))] = pick.choice(
-                    [pick.randrange(256), 0xc7, 0xc9, 0xdf, 0xdd, 0x81, 0x91, 5, 7, 0xd4])
+                    [pick.randrange(256), 0xC7, 0xC9, 0xDF, 0xDD, 0x81, 0x91, 5, 7, 0xD4]
+                )
             try:
                 decode(sent.manifest, sent.version, bytes(damaged))
             except DecodingError:
@@ -85,32 +107,37 @@ def test_random_values_come_back_and_their_damaged_bytes_do_no_harm() -> None:
 
 
 def test_every_prefix_of_a_message_is_refused() -> None:
-    sent = codecs.encode(Outer(Inner("a"), [Inner("b")], {"k": 1}, (1, "x"), {1}, "s", (2**70, {1})))
+    sent = codecs.encode(
+        Outer(Inner("a"), [Inner("b")], {"k": 1}, (1, "x"), {1}, "s", (2**70, {1}))
+    )
     for end in range(len(sent.payload)):
         with pytest.raises(DecodingError):
             codecs.decode(codecs.Encoded(sent.manifest, 1, sent.payload[:end]))
 
 
-@pytest.mark.parametrize("payload, reason", [
-    (b"\xdd\xff\xff\xff\xff" + bytes(100), "the input ends too early"),
-    (b"\xdf\xff\xff\xff\xff" + bytes(100), "the input ends too early"),
-    (b"\xdb\xff\xff\xff\xff" + bytes(100), "the input ends too early"),
-    (b"\xc6\xff\xff\xff\xff" + bytes(100), "the input ends too early"),
-    (b"\xc9\xff\xff\xff\xff\x02" + bytes(100), "the input ends too early"),
-    (b"\x91" * 200 + b"\xc0", "nested too deeply"),
-    (b"\xc7\x01\x05\xa0", "the input ends too early"),
-    (b"\xd4\x63\x00", "an extension of type 99"),
-    (b"\xc7\x02\x02\x90\x90", "bytes are left behind the extension's value"),
-    (b"\x81\x91\x01\x01", "the value cannot be hashed"),
-    (b"\x82\x01\x01\x01\x02", "the key is in the map already"),
-    (b"\xc7\x03\x03\x92\x01\x01", "the element is in the set already"),
-    (b"\xc7\x04\x07\x82\x00\x05", "the input ends too early"),
-    (b"\xc7\x03\x07\x82\x00\x05", "a buffer that did not come with the message"),
-    (b"\xc7\x01\x07\x55", "a buffer of an unknown kind"),
-    (b"\xc7\x00\x07", "a buffer without its kind"),
-    (b"\xc7\x04\x05\xa1x\x00\xc0", "a version counts from 1"),
-    (b"\xc7\x02\x08\x91\x01", "ValueError"),
-])
+@pytest.mark.parametrize(
+    "payload, reason",
+    [
+        (b"\xdd\xff\xff\xff\xff" + bytes(100), "the input ends too early"),
+        (b"\xdf\xff\xff\xff\xff" + bytes(100), "the input ends too early"),
+        (b"\xdb\xff\xff\xff\xff" + bytes(100), "the input ends too early"),
+        (b"\xc6\xff\xff\xff\xff" + bytes(100), "the input ends too early"),
+        (b"\xc9\xff\xff\xff\xff\x02" + bytes(100), "the input ends too early"),
+        (b"\x91" * 200 + b"\xc0", "nested too deeply"),
+        (b"\xc7\x01\x05\xa0", "the input ends too early"),
+        (b"\xd4\x63\x00", "an extension of type 99"),
+        (b"\xc7\x02\x02\x90\x90", "bytes are left behind the extension's value"),
+        (b"\x81\x91\x01\x01", "the value cannot be hashed"),
+        (b"\x82\x01\x01\x01\x02", "the key is in the map already"),
+        (b"\xc7\x03\x03\x92\x01\x01", "the element is in the set already"),
+        (b"\xc7\x04\x07\x82\x00\x05", "the input ends too early"),
+        (b"\xc7\x03\x07\x82\x00\x05", "a buffer that did not come with the message"),
+        (b"\xc7\x01\x07\x55", "a buffer of an unknown kind"),
+        (b"\xc7\x00\x07", "a buffer without its kind"),
+        (b"\xc7\x04\x05\xa1x\x00\xc0", "a version counts from 1"),
+        (b"\xc7\x02\x08\x91\x01", "ValueError"),
+    ],
+)
 def test_a_hostile_input_is_refused_with_a_reason(payload: bytes, reason: str) -> None:
     with pytest.raises(DecodingError) as refused:
         codecs.decode(codecs.Encoded("python.value", 1, payload))

@@ -49,7 +49,11 @@ def program(text: str, send: int = 0, limit: float = LIMIT_S) -> Ended:
     """Runs it; sends it that signal once it has said "ready"."""
     process = subprocess.Popen(
         [sys.executable, "-X", "faulthandler", "-c", HEAD + textwrap.dedent(text)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     assert process.stdout is not None
     out = ""
     if send:
@@ -77,44 +81,57 @@ def clean(ended: Ended, code: int = 0, out: str | None = None) -> None:
         assert ended.out == out
 
 
-# -- the caller forgot to stop ------------------------------------------------------------------------
+# -- the caller forgot to stop --------------------------------------------------------------------
 
 
 def test_a_system_on_a_loop_that_nobody_stopped() -> None:
-    clean(program("""
+    clean(
+        program("""
         async def main():
             system = odeon.ActorSystem("open")
             say(await system.spawn(Echo).ask("hello"))
             kept.append(system)
         kept = []
         asyncio.run(main())
-    """), out="hello\n")
+    """),
+        out="hello\n",
+    )
 
 
 def test_a_system_on_a_loop_that_nobody_kept() -> None:
-    clean(program("""
+    clean(
+        program("""
         async def main():
             say(await odeon.ActorSystem("open").spawn(Do).ask(lambda ctx: "hello"))
         asyncio.run(main())
-    """), out="hello\n")
+    """),
+        out="hello\n",
+    )
 
 
 @pytest.mark.parametrize("actor", ["DoNow", "Do"])
 def test_a_system_on_a_thread_that_nobody_stopped(actor: str) -> None:
-    clean(program(f"""
+    clean(
+        program(f"""
         system = odeon.ActorSystem.start("open")
         say(system.spawn({actor}).ask_blocking(lambda ctx: "hello"))
-    """), out="hello\n")
+    """),
+        out="hello\n",
+    )
 
 
 def test_a_system_on_a_thread_that_nobody_kept() -> None:
-    clean(program("""
+    clean(
+        program("""
         say(odeon.ActorSystem.start("open").spawn(Echo).ask_blocking("hello"))
-    """), out="hello\n")
+    """),
+        out="hello\n",
+    )
 
 
 def test_post_stop_runs_for_a_system_that_nobody_stopped() -> None:
-    clean(program("""
+    clean(
+        program("""
         class Says(odeon.Actor):
             def receive(self, msg, ctx):
                 return msg
@@ -122,11 +139,14 @@ def test_post_stop_runs_for_a_system_that_nobody_stopped() -> None:
                 say("post_stop")
         system = odeon.ActorSystem.start("open")
         say(system.spawn(Says).ask_blocking("hello"))
-    """), out="hello\npost_stop\n")
+    """),
+        out="hello\npost_stop\n",
+    )
 
 
 def test_several_systems_of_both_kinds_that_nobody_stopped() -> None:
-    clean(program("""
+    clean(
+        program("""
         kept = [odeon.ActorSystem.start("one"), odeon.ActorSystem.start("two")]
         for system in kept:
             system.spawn(Echo).ask_blocking(1)
@@ -134,36 +154,47 @@ def test_several_systems_of_both_kinds_that_nobody_stopped() -> None:
             kept.append(odeon.ActorSystem("three"))
             say(await kept[-1].spawn(Do).ask(lambda ctx: "hello"))
         asyncio.run(main())
-    """), out="hello\n")
+    """),
+        out="hello\n",
+    )
 
 
-# -- sys.exit and exceptions ----------------------------------------------------------------------------
+# -- sys.exit and exceptions ----------------------------------------------------------------------
 
 
 def test_sys_exit_in_main_of_a_loop() -> None:
-    clean(program("""
+    clean(
+        program("""
         async def main():
             async with odeon.ActorSystem("s") as system:
                 await system.spawn(Echo).ask("x")
                 sys.exit(3)
         asyncio.run(main())
-    """), code=3)
+    """),
+        code=3,
+    )
 
 
 def test_sys_exit_in_main_of_a_thread_s_system() -> None:
-    clean(program("""
+    clean(
+        program("""
         with odeon.ActorSystem.start("s") as system:
             system.spawn(Echo).ask_blocking("x")
             sys.exit(3)
-    """), code=3)
+    """),
+        code=3,
+    )
 
 
 def test_sys_exit_without_a_block_around() -> None:
-    clean(program("""
+    clean(
+        program("""
         system = odeon.ActorSystem.start("s")
         system.spawn(Do).ask_blocking(lambda ctx: "x")
         sys.exit(3)
-    """), code=3)
+    """),
+        code=3,
+    )
 
 
 @pytest.mark.parametrize("wait", ["", "await asyncio.sleep(0);"])
@@ -222,19 +253,23 @@ def test_an_exception_out_of_main_without_a_block() -> None:
 
 
 def test_os_exit_ends_at_once() -> None:
-    clean(program("""
+    clean(
+        program("""
         system = odeon.ActorSystem.start("s")
         system.spawn(Do).tell(hang)
         system.spawn(Echo).ask_blocking("x")
         os._exit(5)
-    """), code=5)
+    """),
+        code=5,
+    )
 
 
-# -- signals --------------------------------------------------------------------------------------------
+# -- signals --------------------------------------------------------------------------------------
 
 
 def test_control_c_in_main_of_a_loop() -> None:
-    ended = program("""
+    ended = program(
+        """
         async def main():
             async with odeon.ActorSystem("s") as system:
                 await system.spawn(Echo).ask("x")
@@ -244,14 +279,17 @@ def test_control_c_in_main_of_a_loop() -> None:
                 finally:
                     say("leaves")
         asyncio.run(main())
-    """, send=signal.SIGINT)
+    """,
+        send=signal.SIGINT,
+    )
     assert ended.code == -signal.SIGINT
     assert ended.out == "ready\nleaves\n"
     assert ended.err.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_control_c_while_a_handler_waits() -> None:
-    ended = program("""
+    ended = program(
+        """
         async def main():
             async with odeon.ActorSystem("s", shutdown_limit=0.2) as system:
                 async def body(ctx):
@@ -259,13 +297,16 @@ def test_control_c_while_a_handler_waits() -> None:
                     await asyncio.Event().wait()
                 await system.spawn(Do).ask(body, timeout=None)
         asyncio.run(main())
-    """, send=signal.SIGINT)
+    """,
+        send=signal.SIGINT,
+    )
     assert ended.code == -signal.SIGINT, ended.err
     assert ended.err.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_control_c_while_a_handler_computes() -> None:
-    ended = program("""
+    ended = program(
+        """
         import logging
         logging.disable()
         def body(ctx):
@@ -279,42 +320,54 @@ def test_control_c_while_a_handler_computes() -> None:
                 say(await system.spawn(DoNow).ask(body))
                 await asyncio.Event().wait()
         asyncio.run(main())
-    """, send=signal.SIGINT)
+    """,
+        send=signal.SIGINT,
+    )
     assert ended.code == -signal.SIGINT, ended.err
 
 
 def test_control_c_in_a_program_of_threads() -> None:
-    ended = program("""
+    ended = program(
+        """
         with odeon.ActorSystem.start("s", shutdown_limit=0.2) as system:
             system.spawn(Do).tell(hang)
             say("ready")
             while True:
                 time.sleep(0.05)  # CPython sees no signal that comes just before it sleeps
-    """, send=signal.SIGINT)
+    """,
+        send=signal.SIGINT,
+    )
     assert ended.code == -signal.SIGINT, ended.err
     assert ended.err.rstrip().endswith("KeyboardInterrupt")
 
 
 @pytest.mark.parametrize("kind", ["loop", "thread"])
 def test_sigterm_ends_as_it_does_by_default(kind: str) -> None:
-    ended = program("""
+    ended = program(
+        """
         system = odeon.ActorSystem.start("s")
         system.spawn(Do).tell(hang)
         say("ready")
         time.sleep(30)
-    """ if kind == "thread" else """
+    """
+        if kind == "thread"
+        else """
         async def main():
             async with odeon.ActorSystem("s") as system:
                 system.spawn(Do).tell(hang)
                 say("ready")
                 await asyncio.sleep(30)
         asyncio.run(main())
-    """, send=signal.SIGTERM)
+    """,
+        send=signal.SIGTERM,
+    )
     clean(ended, code=-signal.SIGTERM)
 
 
 def test_sigterm_with_a_handler_of_the_program() -> None:
-    clean(program("""
+    clean(
+        program(
+            """
         async def main():
             stop = asyncio.Event()
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -323,21 +376,28 @@ def test_sigterm_with_a_handler_of_the_program() -> None:
                 await stop.wait()
             say("stopped")
         asyncio.run(main())
-    """, send=signal.SIGTERM), out="ready\nstopped\n")
+    """,
+            send=signal.SIGTERM,
+        ),
+        out="ready\nstopped\n",
+    )
 
 
-# -- with work under way ------------------------------------------------------------------------------
+# -- with work under way --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["loop", "thread"])
 def test_handlers_that_wait_for_ever_are_cancelled_after_the_limit(kind: str) -> None:
-    ended = program("""
+    ended = program(
+        """
         async def body(ctx):
             try:
                 await asyncio.Event().wait()
             finally:
                 say("cancelled")
-    """ + ("""
+    """
+        + (
+            """
         async def main():
             async with odeon.ActorSystem("s", shutdown_limit=0.1) as system:
                 for _ in range(3):
@@ -345,45 +405,57 @@ def test_handlers_that_wait_for_ever_are_cancelled_after_the_limit(kind: str) ->
                 await system.spawn(Do).ask(lambda ctx: "barrier")
             say("left")
         asyncio.run(main())
-    """ if kind == "loop" else """
+    """
+            if kind == "loop"
+            else """
         with odeon.ActorSystem.start("s", shutdown_limit=0.1) as system:
             for _ in range(3):
                 system.spawn(Do).tell(body)
             system.spawn(Do).ask_blocking(lambda ctx: "barrier")
         say("left")
-    """))
+    """
+        )
+    )
     assert (ended.code, ended.out) == (0, "cancelled\n" * 3 + "left\n"), ended.err
     assert "Traceback" not in ended.err
 
 
 @pytest.mark.parametrize("kind", ["loop", "thread"])
 def test_handlers_that_wait_in_a_system_that_nobody_stopped(kind: str) -> None:
-    ended = program("""
+    ended = program(
+        """
         kept = []
         async def main():
             kept.append(odeon.ActorSystem("s", shutdown_limit=0.1))
             kept[0].spawn(Do).tell(hang)
             await kept[0].spawn(Do).ask(lambda ctx: "barrier")
         asyncio.run(main())
-    """ if kind == "loop" else """
+    """
+        if kind == "loop"
+        else """
         system = odeon.ActorSystem.start("s", shutdown_limit=0.1)
         system.spawn(Do).tell(hang)
         system.spawn(Do).ask_blocking(lambda ctx: "barrier")
-    """)
+    """
+    )
     assert ended.code == 0, ended.err
     assert "Traceback" not in ended.err
 
 
 @pytest.mark.parametrize("kind", ["loop", "thread"])
 def test_armed_timers_and_queued_messages_hold_up_nothing(kind: str) -> None:
-    clean(program("""
+    clean(
+        program(
+            """
         class Timed(odeon.Actor):
             def pre_start(self, ctx):
                 ctx.send_every(0.001, 0.001, "tick")
                 ctx.send_after(3600, "late")
             def receive(self, msg, ctx):
                 return msg
-    """ + ("""
+    """
+            + (
+                """
         async def main():
             async with odeon.ActorSystem("s") as system:
                 actor = system.spawn(Timed)
@@ -391,18 +463,25 @@ def test_armed_timers_and_queued_messages_hold_up_nothing(kind: str) -> None:
                 for n in range(100_000):
                     actor.tell(n)
         asyncio.run(main())
-    """ if kind == "loop" else """
+    """
+                if kind == "loop"
+                else """
         with odeon.ActorSystem.start("s") as system:
             actor = system.spawn(Timed)
             actor.ask_blocking("x")
             for n in range(100_000):
                 actor.tell(n)
-    """)))
+    """
+            )
+        )
+    )
 
 
 @pytest.mark.parametrize("kind", ["loop", "thread"])
 def test_timers_and_messages_of_a_system_that_nobody_stopped(kind: str) -> None:
-    clean(program("""
+    clean(
+        program(
+            """
         class Timed(odeon.Actor):
             def pre_start(self, ctx):
                 ctx.send_every(0.001, 0.001, "tick")
@@ -414,17 +493,25 @@ def test_timers_and_messages_of_a_system_that_nobody_stopped(kind: str) -> None:
             actor = system.spawn(Timed)
             for n in range(50_000):
                 actor.tell(n)
-    """ + ("""
+    """
+            + (
+                """
         async def main():
             fill(odeon.ActorSystem("s"))
         asyncio.run(main())
-    """ if kind == "loop" else """
+    """
+                if kind == "loop"
+                else """
         fill(odeon.ActorSystem.start("s"))
-    """)))
+    """
+            )
+        )
+    )
 
 
 def test_a_daemon_thread_that_goes_on_telling() -> None:
-    clean(program("""
+    clean(
+        program("""
         system = odeon.ActorSystem.start("s")
         actor = system.spawn(Echo)
         def tells():
@@ -433,7 +520,8 @@ def test_a_daemon_thread_that_goes_on_telling() -> None:
                 time.sleep(0)
         threading.Thread(target=tells, daemon=True).start()
         actor.ask_blocking("x")
-    """))
+    """)
+    )
 
 
 def test_a_thread_that_waits_for_an_answer_at_the_end() -> None:
@@ -471,7 +559,7 @@ def test_a_handler_that_blocks_for_longer_than_the_limit_is_waited_for() -> None
     assert (ended.code, ended.out) == (0, "begins\nends\nleft\n"), ended.err
 
 
-# -- fork, and one after another --------------------------------------------------------------------------
+# -- fork, and one after another ------------------------------------------------------------------
 
 
 def test_a_child_that_was_forked_is_told_not_to_go_on() -> None:
@@ -494,12 +582,18 @@ def test_a_child_that_was_forked_is_told_not_to_go_on() -> None:
                 os._exit(7)
             say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """)
-    clean(ended, out="this process was forked from one " + "\n" + "this process was forked from one "
-          + "\n7\n")
+    clean(
+        ended,
+        out="this process was forked from one "
+        + "\n"
+        + "this process was forked from one "
+        + "\n7\n",
+    )
 
 
 def test_a_child_that_was_forked_ends_by_itself() -> None:
-    clean(program("""
+    clean(
+        program("""
         import warnings
         warnings.simplefilter("ignore")
         system = odeon.ActorSystem.start("s")
@@ -508,11 +602,14 @@ def test_a_child_that_was_forked_ends_by_itself() -> None:
         if child == 0:
             sys.exit(7)
         say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    """), out="7\n")
+    """),
+        out="7\n",
+    )
 
 
 def test_runs_one_after_another() -> None:
-    clean(program("""
+    clean(
+        program("""
         async def main(n):
             async with odeon.ActorSystem(f"s{n}") as system:
                 async def body(ctx):
@@ -522,11 +619,14 @@ def test_runs_one_after_another() -> None:
         say([asyncio.run(main(n)) for n in range(20)])
         with odeon.ActorSystem.start("last") as system:
             say(system.spawn(Do).ask_blocking(lambda ctx: "last"))
-    """), out=str(list(range(20))) + "\nlast\n")
+    """),
+        out=str(list(range(20))) + "\nlast\n",
+    )
 
 
 def test_a_loop_that_is_closed_before_its_system_is_stopped() -> None:
-    clean(program("""
+    clean(
+        program("""
         kept = []
         async def open_one():
             kept.append(odeon.ActorSystem("s"))
@@ -535,11 +635,14 @@ def test_a_loop_that_is_closed_before_its_system_is_stopped() -> None:
         loop.run_until_complete(open_one())
         loop.close()
         say(kept[0].stop_blocking())
-    """), out="True\n")
+    """),
+        out="True\n",
+    )
 
 
 def test_a_run_while_a_thread_s_system_lives() -> None:
-    clean(program("""
+    clean(
+        program("""
         with odeon.ActorSystem.start("outer") as outer:
             echo = outer.spawn(Echo)
             async def main():
@@ -548,11 +651,14 @@ def test_a_run_while_a_thread_s_system_lives() -> None:
                         return await echo.ask("across")
                     return await inner.spawn(Do).ask(body)
             say(asyncio.run(main()))
-    """), out="across\n")
+    """),
+        out="across\n",
+    )
 
 
 def test_stopping_twice_is_stopping_once() -> None:
-    clean(program("""
+    clean(
+        program("""
         system = odeon.ActorSystem.start("s")
         say(system.stop_blocking())
         say(system.stop_blocking())
@@ -561,4 +667,6 @@ def test_stopping_twice_is_stopping_once() -> None:
             say(await system.stop())
             say(await system.stop())
         asyncio.run(main())
-    """), out="True\n" * 4)
+    """),
+        out="True\n" * 4,
+    )

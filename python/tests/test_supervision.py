@@ -61,7 +61,7 @@ async def fail(actor: Any, exc: BaseException) -> BaseException:
     return failed.value
 
 
-# -- directives ---------------------------------------------------------------------------------------
+# -- directives -----------------------------------------------------------------------------------
 
 
 def test_by_default_a_failed_actor_begins_anew_behind_the_same_ref() -> None:
@@ -109,8 +109,10 @@ class Parent(odeon.Actor[Any]):
         if isinstance(msg, BaseException):
             raise msg
         if msg == "children":
-            return [ctx.spawn(Fragile, self.log, f"{name} ", name=name, supervision=how)
-                    for name, how in self.children.items()]
+            return [
+                ctx.spawn(Fragile, self.log, f"{name} ", name=name, supervision=how)
+                for name, how in self.children.items()
+            ]
         return "alive"
 
 
@@ -131,8 +133,12 @@ def test_escalate_fails_the_parent_with_the_same_exception() -> None:
 def test_a_parent_may_resume_after_an_escalated_failure() -> None:
     async def main(system: ActorSystem) -> list[str]:
         log = system.spawn(Log)
-        parent = system.spawn(Parent, log, {"c": Supervision(otherwise="escalate")},
-                              supervision=Supervision({Lost: "resume"}, otherwise="stop"))
+        parent = system.spawn(
+            Parent,
+            log,
+            {"c": Supervision(otherwise="escalate")},
+            supervision=Supervision({Lost: "resume"}, otherwise="stop"),
+        )
         (child,) = await parent.ask("children")
         await fail(child, Gone("up"))
         assert await parent.ask("?") == "alive"
@@ -153,24 +159,29 @@ def test_a_failure_escalated_to_the_top_ends_the_system() -> None:
     asyncio.run(main())
 
 
-# -- deciders -----------------------------------------------------------------------------------------
+# -- deciders -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("decider", "exc", "resumes"), [
-    ({Lost: "resume"}, Lost(), True),
-    ({Lost: "resume"}, Gone(), True),
-    ({Gone: "resume"}, Lost(), False),
-    ([(Gone, "restart"), (Lost, "resume")], Gone(), False),
-    ([(Lost, "resume"), (Gone, "restart")], Gone(), True),
-    ({"builtins.ValueError": "resume"}, ValueError(), True),
-    ({"ValueError": "resume"}, ValueError(), True),
-    ({"builtins.ArithmeticError": Directive.RESUME}, ZeroDivisionError(), True),
-    ({f"{__name__}.Lost": "resume"}, Gone(), True),
-    ({"other.Lost": "resume"}, Lost(), False),
-    ({BaseException: "resume"}, Lost(), True),
-    ({Exception: "resume", Lost: "restart"}, Lost(), True)])
+@pytest.mark.parametrize(
+    ("decider", "exc", "resumes"),
+    [
+        ({Lost: "resume"}, Lost(), True),
+        ({Lost: "resume"}, Gone(), True),
+        ({Gone: "resume"}, Lost(), False),
+        ([(Gone, "restart"), (Lost, "resume")], Gone(), False),
+        ([(Lost, "resume"), (Gone, "restart")], Gone(), True),
+        ({"builtins.ValueError": "resume"}, ValueError(), True),
+        ({"ValueError": "resume"}, ValueError(), True),
+        ({"builtins.ArithmeticError": Directive.RESUME}, ZeroDivisionError(), True),
+        ({f"{__name__}.Lost": "resume"}, Gone(), True),
+        ({"other.Lost": "resume"}, Lost(), False),
+        ({BaseException: "resume"}, Lost(), True),
+        ({Exception: "resume", Lost: "restart"}, Lost(), True),
+    ],
+)
 def test_the_first_line_that_matches_the_class_or_a_base_decides(
-        decider: Any, exc: BaseException, resumes: bool) -> None:
+    decider: Any, exc: BaseException, resumes: bool
+) -> None:
     async def main(system: ActorSystem) -> Any:
         actor = system.spawn(Fragile, supervision=Supervision(decider))
         await actor.ask("a")
@@ -180,18 +191,23 @@ def test_the_first_line_that_matches_the_class_or_a_base_decides(
     assert on_loop(main) == (2 if resumes else 1)
 
 
-@pytest.mark.parametrize(("how", "error", "text"), [
-    (Supervision(otherwise="explode"), ValueError, "not explode"),
-    (Supervision({ValueError: "explode"}), ValueError, "not explode"),
-    (Supervision([("ValueError",)]), TypeError, "pairs"),  # type: ignore[list-item]
-    (Supervision({int: "stop"}), TypeError, "exception class"),  # type: ignore[dict-item]
-    (Supervision(scope="everyone"), ValueError, "not everyone"),
-    (Supervision(max_retries=-1), ValueError, "max_retries"),
-    (Supervision(within=-1), ValueError, "within"),
-    (Supervision(backoff=Backoff(initial=-1)), ValueError, "initial"),
-    (Supervision(backoff=Backoff(multiplier=0.5)), ValueError, "multiplier")])
+@pytest.mark.parametrize(
+    ("how", "error", "text"),
+    [
+        (Supervision(otherwise="explode"), ValueError, "not explode"),
+        (Supervision({ValueError: "explode"}), ValueError, "not explode"),
+        (Supervision([("ValueError",)]), TypeError, "pairs"),  # type: ignore[list-item]
+        (Supervision({int: "stop"}), TypeError, "exception class"),  # type: ignore[dict-item]
+        (Supervision(scope="everyone"), ValueError, "not everyone"),
+        (Supervision(max_retries=-1), ValueError, "max_retries"),
+        (Supervision(within=-1), ValueError, "within"),
+        (Supervision(backoff=Backoff(initial=-1)), ValueError, "initial"),
+        (Supervision(backoff=Backoff(multiplier=0.5)), ValueError, "multiplier"),
+    ],
+)
 def test_supervision_that_makes_no_sense_is_refused_at_spawn(
-        how: Supervision, error: type[Exception], text: str) -> None:
+    how: Supervision, error: type[Exception], text: str
+) -> None:
     async def main(system: ActorSystem) -> None:
         with pytest.raises(error, match=text):
             system.spawn(Fragile, supervision=how)
@@ -199,14 +215,21 @@ def test_supervision_that_makes_no_sense_is_refused_at_spawn(
     on_loop(main)
 
 
-# -- scopes -------------------------------------------------------------------------------------------
+# -- scopes ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("scope", "restarted"), [
-    (Scope.ONE_FOR_ONE, {"b"}), (Scope.ALL_FOR_ONE, {"a", "b", "c"}),
-    (Scope.REST_FOR_ONE, {"b", "c"}), ("all_for_one", {"a", "b", "c"})])
-def test_the_scope_says_who_begins_anew_with_the_failed_one(scope: Any,
-                                                            restarted: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("scope", "restarted"),
+    [
+        (Scope.ONE_FOR_ONE, {"b"}),
+        (Scope.ALL_FOR_ONE, {"a", "b", "c"}),
+        (Scope.REST_FOR_ONE, {"b", "c"}),
+        ("all_for_one", {"a", "b", "c"}),
+    ],
+)
+def test_the_scope_says_who_begins_anew_with_the_failed_one(
+    scope: Any, restarted: set[str]
+) -> None:
     async def main(system: ActorSystem) -> None:
         log = system.spawn(Log)
         how = Supervision(scope=scope)
@@ -223,7 +246,7 @@ def test_the_scope_says_who_begins_anew_with_the_failed_one(scope: Any,
     on_loop(main)
 
 
-# -- budgets and backoff -------------------------------------------------------------------------------
+# -- budgets and backoff --------------------------------------------------------------------------
 
 
 def test_the_failure_after_the_last_retry_stops_the_actor() -> None:
@@ -293,7 +316,7 @@ def test_an_actor_is_stopped_while_it_waits_for_its_backoff() -> None:
     assert on_loop(main) == "stopped"
 
 
-# -- who asked ----------------------------------------------------------------------------------------
+# -- who asked ------------------------------------------------------------------------------------
 
 
 def test_the_asker_gets_actor_failed_with_its_cause_path_and_message() -> None:
@@ -332,7 +355,7 @@ def test_a_suspended_handler_that_fails_is_as_one_that_did_not_wait() -> None:
     on_loop(main)
 
 
-# -- constructors ---------------------------------------------------------------------------------------
+# -- constructors ---------------------------------------------------------------------------------
 
 
 class Stubborn(odeon.Actor[Any]):
@@ -404,7 +427,7 @@ def test_a_constructor_that_raises_once_at_a_restart_is_tried_again() -> None:
     assert Once.made == 3
 
 
-# -- hooks --------------------------------------------------------------------------------------------
+# -- hooks ----------------------------------------------------------------------------------------
 
 
 class Hooked(odeon.Actor[Any]):
@@ -449,12 +472,18 @@ class AsyncHooked(Hooked):
         await asyncio.sleep(0)
         self.note("post_stop")
 
-    async def pre_restart(self, exc: BaseException, msg: Any,  # type: ignore[override]
-                          ctx: Context) -> None:
+    async def pre_restart(
+        self,
+        exc: BaseException,
+        msg: Any,  # type: ignore[override]
+        ctx: Context,
+    ) -> None:
         await asyncio.sleep(0)
         self.note("pre_restart", exc, msg, self.count)
 
-    async def post_restart(self, exc: BaseException, ctx: Context) -> None:  # type: ignore[override]
+    async def post_restart(  # type: ignore[override]
+        self, exc: BaseException, ctx: Context
+    ) -> None:
         await asyncio.sleep(0)
         self.note("post_restart", exc, self.count)
 
@@ -471,8 +500,14 @@ def test_the_hooks_of_a_restart_get_exception_and_message_in_their_order(cls: An
         system.stop_actor(actor)
         return await log.ask(HasSeen(6))
 
-    assert on_loop(main) == ["made", "pre_start", "pre_restart Lost('now') 'fail' 2", "made",
-                             "post_restart Lost('now') 0", "post_stop"]
+    assert on_loop(main) == [
+        "made",
+        "pre_start",
+        "pre_restart Lost('now') 'fail' 2",
+        "made",
+        "post_restart Lost('now') 0",
+        "post_stop",
+    ]
 
 
 def test_without_own_hooks_a_restart_calls_post_stop_and_pre_start() -> None:
@@ -547,7 +582,7 @@ def test_post_restart_that_raises_is_a_failure() -> None:
     on_loop(main)
 
 
-# -- the interpreter's own exceptions ---------------------------------------------------------------------
+# -- the interpreter's own exceptions -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("exc", [KeyboardInterrupt, SystemExit])
@@ -569,6 +604,7 @@ def test_the_interpreter_s_exceptions_end_system_and_loop(exc: BaseException, wa
 
     async def main() -> None:
         async with ActorSystem("ends") as system:
+
             async def body(ctx: Context) -> None:
                 if wait:
                     await asyncio.sleep(0)
@@ -587,7 +623,8 @@ def test_the_interpreter_s_exceptions_end_system_and_loop(exc: BaseException, wa
 
 
 def test_failures_are_logged_with_actor_message_and_handler(
-        caplog: pytest.LogCaptureFixture) -> None:
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def main(system: ActorSystem) -> None:
         await fail(system.spawn(Fragile, name="logged"), Lost("for the log"))
 

@@ -15,10 +15,24 @@ import pytest
 import worker_actors as actors
 
 from odeon import codecs
-from odeon.errors import (DecodingError, EncodingError, MailboxFull, OdeonError, QuotaExceeded,
-                          SystemStopped, Unhandled, WorkerDied)
-from odeon.subprocess_worker import (NO_ANSWER, Listener, PoolOptions, SharedBuffer, WorkerActor,
-                                     WorkerPool)
+from odeon.errors import (
+    DecodingError,
+    EncodingError,
+    MailboxFull,
+    OdeonError,
+    QuotaExceeded,
+    SystemStopped,
+    Unhandled,
+    WorkerDied,
+)
+from odeon.subprocess_worker import (
+    NO_ANSWER,
+    Listener,
+    PoolOptions,
+    SharedBuffer,
+    WorkerActor,
+    WorkerPool,
+)
 
 try:
     import numpy
@@ -89,7 +103,8 @@ def test_no_answer_differs_from_the_answer_none(counter: WorkerActor) -> None:
 
 
 def test_a_failure_arrives_as_what_was_raised_with_the_trace_of_the_worker(
-        counter: WorkerActor) -> None:
+    counter: WorkerActor,
+) -> None:
     with pytest.raises(ValueError, match="broken") as raised:
         ask(counter, actors.Fail("broken"))
     (note,) = raised.value.__notes__
@@ -98,7 +113,8 @@ def test_a_failure_arrives_as_what_was_raised_with_the_trace_of_the_worker(
 
 
 def test_a_failure_that_cannot_travel_is_told_by_its_class_path_and_text(
-        counter: WorkerActor) -> None:
+    counter: WorkerActor,
+) -> None:
     with pytest.raises(codecs.ForeignError) as raised:
         ask(counter, "odd")
     assert raised.value.class_path == "worker_actors.TooOdd"
@@ -116,8 +132,9 @@ def test_a_message_that_cannot_travel_raises_at_the_call(counter: WorkerActor) -
         counter.ask([object()])
 
 
-def test_a_class_that_a_worker_cannot_import_is_refused(pool: WorkerPool,
-                                                        counter: WorkerActor) -> None:
+def test_a_class_that_a_worker_cannot_import_is_refused(
+    pool: WorkerPool, counter: WorkerActor
+) -> None:
     class Local:
         def receive(self, msg: Any) -> None: ...
 
@@ -246,7 +263,7 @@ def test_actors_in_workers_reach_those_of_the_system() -> None:
         assert ask(actor, actors.Send(Ref(), "ask")) == "answer"
 
 
-# -- quotas and deaths ------------------------------------------------------------------------------
+# -- quotas and deaths ----------------------------------------------------------------------------
 
 
 def outcome(future: Future[Any]) -> BaseException | None:
@@ -424,27 +441,43 @@ def test_a_worker_that_hangs_at_close_is_killed() -> None:
 def test_a_program_that_forgets_to_close_ends_all_the_same() -> None:
     import subprocess
 
-    program = ("from odeon.subprocess_worker import WorkerPool\n"
-               "import worker_actors\n"
-               "pool = WorkerPool(1)\n"
-               "print(pool.spawn(worker_actors.Counter).result(15).pid)\n")
+    program = (
+        "from odeon.subprocess_worker import WorkerPool\n"
+        "import worker_actors\n"
+        "pool = WorkerPool(1)\n"
+        "print(pool.spawn(worker_actors.Counter).result(15).pid)\n"
+    )
     path = os.pathsep.join(one or os.getcwd() for one in sys.path)
-    done = subprocess.run([sys.executable, "-c", program], env=dict(os.environ, PYTHONPATH=path),
-                          capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=dict(os.environ, PYTHONPATH=path),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
     assert not os.path.exists(f"/proc/{int(done.stdout)}") and done.stderr == ""
 
 
 def test_a_killed_system_takes_its_workers_with_it() -> None:
     import subprocess
 
-    program = ("from odeon.subprocess_worker import WorkerPool\n"
-               "import worker_actors, os, sys\n"
-               "pool = WorkerPool(1)\n"
-               "print(pool.spawn(worker_actors.Counter).result(15).pid, flush=True)\n"
-               "os.kill(os.getpid(), 9)\n")
+    program = (
+        "from odeon.subprocess_worker import WorkerPool\n"
+        "import worker_actors, os, sys\n"
+        "pool = WorkerPool(1)\n"
+        "print(pool.spawn(worker_actors.Counter).result(15).pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
     path = os.pathsep.join(one or os.getcwd() for one in sys.path)
-    done = subprocess.run([sys.executable, "-c", program], env=dict(os.environ, PYTHONPATH=path),
-                          capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=dict(os.environ, PYTHONPATH=path),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     gone = threading.Event()
     for _ in range(500):
         if not _lives(int(done.stdout)):
@@ -465,6 +498,12 @@ def test_the_worker_program_refuses_other_arguments() -> None:
     import subprocess
 
     path = os.pathsep.join(one or os.getcwd() for one in sys.path)
-    done = subprocess.run([sys.executable, "-m", "odeon._worker"], capture_output=True, text=True,
-                          env=dict(os.environ, PYTHONPATH=path), timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "odeon._worker"],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=path),
+        timeout=30,
+        check=False,
+    )
     assert done.returncode == 2 and "started by odeon.subprocess_worker" in done.stderr

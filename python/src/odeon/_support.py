@@ -70,13 +70,16 @@ def describe_class(cls: type) -> tuple[Any, ...]:
                 by_name[name[3:]] = function
     if not handlers and not by_name and receive is None:
         raise TypeError(
-            f"{cls.__qualname__} is no class of actors: it defines neither receive(msg, ctx) nor on_… methods"
+            f"{cls.__qualname__} is no class of actors: "
+            "it defines neither receive(msg, ctx) nor on_… methods"
         )
     table: dict[Any, Any] | None = None
     if handlers or by_name:
         table = dict(handlers)
         table[None] = by_name
-    hooks = tuple(_function(cls, n) for n in ("pre_start", "post_stop", "pre_restart", "post_restart"))
+    hooks = tuple(
+        _function(cls, n) for n in ("pre_start", "post_stop", "pre_restart", "post_restart")
+    )
     functions = [receive, *handlers.values(), *by_name.values(), *hooks]
     is_async = any(f is not None and inspect.iscoroutinefunction(f[0]) for f in functions)
     return (
@@ -113,10 +116,13 @@ def _snake(name: str) -> str:
 
 
 def recipe(what: Any, rest: tuple[Any, ...]) -> tuple[type, tuple[Any, ...], dict[str, Any]]:
-    """A class and the arguments of its constructor, for ``spawn``'s first argument that is no class."""
+    """A class and the arguments of its constructor, for ``spawn``'s first argument that is no
+    class."""
     make = getattr(what, "__odeon_recipe__", None)
     if make is None:
-        raise TypeError(f"spawn takes a class of actors, a Props or a behavior, not {type(what).__qualname__}")
+        raise TypeError(
+            f"spawn takes a class of actors, a Props or a behavior, not {type(what).__qualname__}"
+        )
     cls, args, kwargs = make(rest)
     return cls, args, kwargs
 

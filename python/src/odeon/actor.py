@@ -36,10 +36,11 @@ class Request(Generic[R_co]):
 class Actor(Generic[M]):
     """The base of actor classes; ``M`` is the union of the messages it accepts.
 
-    A handler is ``receive(self, msg, ctx)``, or ``on_<MessageClass>`` methods, or methods marked with
-    :func:`on`; each may be ``def`` or ``async def``, and leave ``ctx`` out. What it returns is the
-    reply; an ask whose handler returns None without ``ctx.reply`` fails with :class:`odeon.errors.NoReply`.
-    A handler takes one message at a time: while an ``async def`` handler waits, the mailbox waits.
+    A handler is ``receive(self, msg, ctx)``, or ``on_<MessageClass>`` methods, or methods marked
+    with :func:`on`; each may be ``def`` or ``async def``, and leave ``ctx`` out. What it returns is
+    the reply; an ask whose handler returns None without ``ctx.reply`` fails with
+    :class:`odeon.errors.NoReply`. A handler takes one message at a time: while an ``async def``
+    handler waits, the mailbox waits.
 
     Example::
 
@@ -60,7 +61,8 @@ class Actor(Generic[M]):
 
     @_default
     def pre_restart(self, exc: BaseException, msg: Any, ctx: Context) -> Any:
-        """On the instance that failed, before it is replaced; calls ``post_stop`` unless overridden."""
+        """On the instance that failed, before it is replaced; calls ``post_stop`` unless
+        overridden."""
 
     @_default
     def post_restart(self, exc: BaseException, ctx: Context) -> Any:
@@ -80,8 +82,8 @@ def on(*messages: type) -> Callable[[F], F]:
 class Props:
     """A class of actors with the arguments of its constructor, for ``spawn``.
 
-    For constructors with arguments that are named as spawn's own options are (``name``, ``tags`` …):
-    ``system.spawn(Props(Player, name="x"), name="player-1")``.
+    For constructors with arguments that are named as spawn's own options are (``name``, ``tags``
+    …): ``system.spawn(Props(Player, name="x"), name="player-1")``.
     """
 
     def __init__(self, cls: type, /, *args: Any, **kwargs: Any) -> None:
@@ -89,7 +91,9 @@ class Props:
         self.args = args
         self.kwargs = kwargs
 
-    def __odeon_recipe__(self, rest: tuple[Any, ...]) -> tuple[type, tuple[Any, ...], dict[str, Any]]:
+    def __odeon_recipe__(
+        self, rest: tuple[Any, ...]
+    ) -> tuple[type, tuple[Any, ...], dict[str, Any]]:
         return self.cls, self.args + rest, self.kwargs
 
 
@@ -100,7 +104,9 @@ class Behavior(Generic[S]):
         self.initial = initial
         self.handler = handler
 
-    def __odeon_recipe__(self, rest: tuple[Any, ...]) -> tuple[type, tuple[Any, ...], dict[str, Any]]:
+    def __odeon_recipe__(
+        self, rest: tuple[Any, ...]
+    ) -> tuple[type, tuple[Any, ...], dict[str, Any]]:
         return _class_of_behavior(self.handler), (self.initial, *rest), {}
 
 
@@ -123,7 +129,9 @@ def _class_of_behavior(handler: Callable[..., Any]) -> type:
     if inspect.iscoroutinefunction(handler):
 
         async def receive(self: Any, msg: Any, ctx: Any) -> Any:
-            return await (handler(self.state, msg, ctx) if takes_context else handler(self.state, msg))
+            return await (
+                handler(self.state, msg, ctx) if takes_context else handler(self.state, msg)
+            )
 
         function: Callable[..., Any] = receive
     elif takes_context:
@@ -142,7 +150,12 @@ def _class_of_behavior(handler: Callable[..., Any]) -> type:
     made = type(
         name.rsplit(".", 1)[-1],
         (),
-        {"__init__": make, "receive": function, "__module__": handler.__module__, "__qualname__": name},
+        {
+            "__init__": make,
+            "receive": function,
+            "__module__": handler.__module__,
+            "__qualname__": name,
+        },
     )
     if len(_behaviors) < 10_000:
         _behaviors[handler] = made
@@ -150,7 +163,8 @@ def _class_of_behavior(handler: Callable[..., Any]) -> type:
 
 
 def behavior(initial: S, handler: Callable[..., Any]) -> Behavior[S]:
-    """An actor of a state and one function: ``handler(state, msg)`` or ``handler(state, msg, ctx)``.
+    """An actor of a state and one function: ``handler(state, msg)`` or ``handler(state, msg,
+    ctx)``.
 
     The state is copied for each actor and for each restart. What the handler returns is the reply.
 

@@ -55,8 +55,11 @@ class Quota:
             raise ValueError("cpu_share is above 0 and at most 1, or None")
 
     def as_dict(self) -> dict[str, int | None]:
-        return {"max_actors": self.max_actors, "max_mailbox_total": self.max_mailbox_total,
-                "memory_soft_limit_bytes": self.memory_soft_limit_bytes}
+        return {
+            "max_actors": self.max_actors,
+            "max_mailbox_total": self.max_mailbox_total,
+            "memory_soft_limit_bytes": self.memory_soft_limit_bytes,
+        }
 
 
 class Running(Protocol):
@@ -108,12 +111,22 @@ class _Interpreters:
     def _start_one(self, host: str, option: Subinterpreters) -> None:
         ready, ready_there = os.pipe()
         stop_there, stop = os.pipe()
-        boot = json.dumps({
-            "host": host, "path": sys.path, "ready": ready_there, "stop": stop_there,
-            "imports": list(option.imports),
-            "allow": option.module_allowlist, "deny": list(option.module_denylist),
-            "unsafe": {c.module: c.notes for c in interpreters.compat_list()
-                       if not c.subinterpreter_safe}})
+        boot = json.dumps(
+            {
+                "host": host,
+                "path": sys.path,
+                "ready": ready_there,
+                "stop": stop_there,
+                "imports": list(option.imports),
+                "allow": option.module_allowlist,
+                "deny": list(option.module_denylist),
+                "unsafe": {
+                    c.module: c.notes
+                    for c in interpreters.compat_list()
+                    if not c.subinterpreter_safe
+                },
+            }
+        )
 
         def run() -> None:
             try:
@@ -167,10 +180,16 @@ class Subinterpreters:
 
 
 def subinterpreters(
-    count: int = 2, *, max_actors: int | None = None, max_mailbox_total: int | None = None,
-    memory_soft_limit_bytes: int | None = None, cpu_share: float | None = None,
-    import_policy: Literal["eager", "lazy"] = "eager", imports: Sequence[str] = (),
-    module_allowlist: Sequence[str] | None = None, module_denylist: Sequence[str] = (),
+    count: int = 2,
+    *,
+    max_actors: int | None = None,
+    max_mailbox_total: int | None = None,
+    memory_soft_limit_bytes: int | None = None,
+    cpu_share: float | None = None,
+    import_policy: Literal["eager", "lazy"] = "eager",
+    imports: Sequence[str] = (),
+    module_allowlist: Sequence[str] | None = None,
+    module_denylist: Sequence[str] = (),
 ) -> Subinterpreters:
     """``count`` threads, each with an interpreter and a lock of its own
     (``python-subinterpreter-pool``).
@@ -189,9 +208,12 @@ def subinterpreters(
     if import_policy not in ("eager", "lazy"):
         raise ValueError("import_policy is eager or lazy")
     return Subinterpreters(
-        count, Quota(max_actors, max_mailbox_total, memory_soft_limit_bytes, cpu_share),
+        count,
+        Quota(max_actors, max_mailbox_total, memory_soft_limit_bytes, cpu_share),
         tuple(imports) if import_policy == "eager" else (),
-        None if module_allowlist is None else tuple(module_allowlist), tuple(module_denylist))
+        None if module_allowlist is None else tuple(module_allowlist),
+        tuple(module_denylist),
+    )
 
 
 class _Hosts:
@@ -237,8 +259,11 @@ class Nogil:
 
 
 def nogil(
-    count: int | None = None, *, max_actors: int | None = None,
-    memory_soft_limit_bytes: int | None = None, with_gil: bool = False,
+    count: int | None = None,
+    *,
+    max_actors: int | None = None,
+    memory_soft_limit_bytes: int | None = None,
+    with_gil: bool = False,
 ) -> Nogil:
     """``count`` threads of one interpreter (default: one a CPU), each with actors of its own.
 
@@ -250,8 +275,6 @@ def nogil(
     if count < 1:
         raise ValueError("a pool has at least one thread")
     return Nogil(count, Quota(max_actors, None, memory_soft_limit_bytes), with_gil)
-
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +292,13 @@ class Subprocess:
         from .subprocess_worker import PoolOptions
 
         return PoolOptions(
-            ring_bytes=self.ring_bytes, memory_soft_limit=self.quota.memory_soft_limit_bytes,
-            memory_hard_limit=self.memory_hard_limit_bytes, cpu_share=self.quota.cpu_share,
-            max_handler_seconds=self.max_handler_seconds, allow_pickle=self.allow_pickle)
+            ring_bytes=self.ring_bytes,
+            memory_soft_limit=self.quota.memory_soft_limit_bytes,
+            memory_hard_limit=self.memory_hard_limit_bytes,
+            cpu_share=self.quota.cpu_share,
+            max_handler_seconds=self.max_handler_seconds,
+            allow_pickle=self.allow_pickle,
+        )
 
     def start(self, system: ActorSystem, name: str) -> Running:
         from ._worker_dispatcher import Processes
@@ -280,10 +307,16 @@ class Subprocess:
 
 
 def subprocess(
-    workers: int = 2, *, max_actors: int | None = None, max_mailbox_total: int | None = None,
-    memory_soft_limit_bytes: int | None = None, memory_hard_limit_bytes: int | None = None,
-    cpu_share: float | None = None, max_handler_seconds: float | None = None,
-    ring_bytes: int = 1 << 20, allow_pickle: bool = False,
+    workers: int = 2,
+    *,
+    max_actors: int | None = None,
+    max_mailbox_total: int | None = None,
+    memory_soft_limit_bytes: int | None = None,
+    memory_hard_limit_bytes: int | None = None,
+    cpu_share: float | None = None,
+    max_handler_seconds: float | None = None,
+    ring_bytes: int = 1 << 20,
+    allow_pickle: bool = False,
 ) -> Subprocess:
     """``workers`` processes with shared memory between (``python-subprocess``).
 
@@ -303,5 +336,10 @@ def subprocess(
     if workers < 1:
         raise ValueError("a pool has at least one worker process")
     return Subprocess(
-        workers, Quota(max_actors, max_mailbox_total, memory_soft_limit_bytes, cpu_share),
-        memory_hard_limit_bytes, max_handler_seconds, ring_bytes, allow_pickle)
+        workers,
+        Quota(max_actors, max_mailbox_total, memory_soft_limit_bytes, cpu_share),
+        memory_hard_limit_bytes,
+        max_handler_seconds,
+        ring_bytes,
+        allow_pickle,
+    )

@@ -1,8 +1,8 @@
 """What can go wrong, as exceptions.
 
-Every exception of this package derives from :class:`OdeonError`; where Python has a standard class for
-the same thing (``TimeoutError``, ``ValueError`` …) the exception derives from that as well. The names
-follow the C++ error codes: ``code`` is that code's identifier.
+Every exception of this package derives from :class:`OdeonError`; where Python has a standard class
+for the same thing (``TimeoutError``, ``ValueError`` …) the exception derives from that as well. The
+names follow the C++ error codes: ``code`` is that code's identifier.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ class Scope(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The wait before a restart: initial · multiplier^n seconds, at most ``max``, ± jitter of itself."""
+    """The wait before a restart: initial · multiplier^n seconds, at most ``max``, ± jitter of
+    itself."""
 
     initial: float = 0.0
     max: float = 30.0
@@ -47,9 +48,10 @@ Decision = tuple[type[BaseException] | str, Directive | str]
 class Supervision:
     """What happens to an actor whose handler or hook raises.
 
-    ``decider`` maps exception classes, or their paths as text ("app.errors.Lost"), to directives; the
-    first that matches the exception or one of its bases counts, and ``otherwise`` where none does.
-    ``max_retries`` restarts within ``within`` seconds (0: for ever); the failure after them stops it.
+    ``decider`` maps exception classes, or their paths as text ("app.errors.Lost"), to directives;
+    the first that matches the exception or one of its bases counts, and ``otherwise`` where none
+    does. ``max_retries`` restarts within ``within`` seconds (0: for ever); the failure after them
+    stops it.
     """
 
     decider: Mapping[type[BaseException] | str, Directive | str] | Sequence[Decision] = ()
@@ -64,7 +66,8 @@ class Supervision:
 class Mailbox:
     """How messages wait. ``kind``: "unbounded", "bounded" or "priority"; ``capacity`` in messages.
 
-    ``overflow``, what a full one does: "fail", "drop_newest", "drop_oldest", "dead_letter" or "block".
+    ``overflow``, what a full one does: "fail", "drop_newest", "drop_oldest", "dead_letter" or
+    "block".
     """
 
     kind: str = "unbounded"

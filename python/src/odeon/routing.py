@@ -55,8 +55,17 @@ __all__ = [
 ROUTEES_MAX: Final = 10_000
 """Routees of one router."""
 
-_KINDS: Final = ("round_robin", "random", "smallest_mailbox", "broadcast", "consistent_hash",
-                 "scatter_gather", "tail_chopping", "balancing", "troupe")
+_KINDS: Final = (
+    "round_robin",
+    "random",
+    "smallest_mailbox",
+    "broadcast",
+    "consistent_hash",
+    "scatter_gather",
+    "tail_chopping",
+    "balancing",
+    "troupe",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +178,9 @@ class Router:
         if self.kind in ("scatter_gather", "tail_chopping") and not self.within > 0:
             raise InvalidArgument(f"{self.kind} waits for a time above zero: within")
         if self.kind == "tail_chopping" and not self.interval > 0:
-            raise InvalidArgument("tail_chopping asks the next one after a time above zero: "
-                                  "interval")
+            raise InvalidArgument(
+                "tail_chopping asks the next one after a time above zero: interval"
+            )
         if self.key is not None and not callable(self.key):
             raise TypeError("the key of a router is a function of the message")
 
@@ -190,8 +200,7 @@ def random(n: int = 0, *, replace: bool = False, resize: Resizer | None = None) 
     return Router("random", n, pool=PoolOptions(replace, resize))
 
 
-def smallest_mailbox(n: int = 0, *, replace: bool = False,
-                     resize: Resizer | None = None) -> Router:
+def smallest_mailbox(n: int = 0, *, replace: bool = False, resize: Resizer | None = None) -> Router:
     """Each message to a routee for which the fewest wait now, one that is idle before one at
     work. O(n)."""
     return Router("smallest_mailbox", n, pool=PoolOptions(replace, resize))
@@ -204,8 +213,13 @@ def broadcast(n: int = 0, *, replace: bool = False, resize: Resizer | None = Non
     return Router("broadcast", n, pool=PoolOptions(replace, resize))
 
 
-def consistent_hash(n: int = 0, *, key: Callable[[Any], object] | None = None,
-                    replace: bool = False, resize: Resizer | None = None) -> Router:
+def consistent_hash(
+    n: int = 0,
+    *,
+    key: Callable[[Any], object] | None = None,
+    replace: bool = False,
+    resize: Resizer | None = None,
+) -> Router:
     """Each message to the routee that its key belongs to (`odeon.patterns.HashRing` of the names
     r1, r2, …): the key of `tell(msg, key=…)`, else what `key(msg)` gives, else the message's own
     `routing_key()`. A message without a key is refused: a dead letter, and an ask fails with
@@ -214,8 +228,9 @@ def consistent_hash(n: int = 0, *, key: Callable[[Any], object] | None = None,
     return Router("consistent_hash", n, pool=PoolOptions(replace, resize), key=key)
 
 
-def scatter_gather(n: int, within: float = 1.0, *, replace: bool = False,
-                   resize: Resizer | None = None) -> Router:
+def scatter_gather(
+    n: int, within: float = 1.0, *, replace: bool = False, resize: Resizer | None = None
+) -> Router:
     """An ask goes to all; the first good reply within `within` seconds is the reply. When all have
     failed it fails with the last one's error, when none came in time with `AskTimeout`. A tell goes
     to all."""
@@ -225,13 +240,20 @@ def scatter_gather(n: int, within: float = 1.0, *, replace: bool = False,
 scatter_gather_first = scatter_gather
 
 
-def tail_chopping(n: int, interval: float = 0.05, within: float = 1.0, *, replace: bool = False,
-                  resize: Resizer | None = None) -> Router:
+def tail_chopping(
+    n: int,
+    interval: float = 0.05,
+    within: float = 1.0,
+    *,
+    replace: bool = False,
+    resize: Resizer | None = None,
+) -> Router:
     """An ask goes to one routee, then, each `interval` seconds without a good reply (at once when
     one fails), to a further one, in random order; the first good reply, from whichever, is the
     reply. All failed, or none in time: as `scatter_gather`. A tell goes to one at random."""
-    return Router("tail_chopping", n, within=within, interval=interval,
-                  pool=PoolOptions(replace, resize))
+    return Router(
+        "tail_chopping", n, within=within, interval=interval, pool=PoolOptions(replace, resize)
+    )
 
 
 def balancing(n: int, *, replace: bool = False, resize: Resizer | None = None) -> Router:
@@ -244,14 +266,19 @@ def balancing(n: int, *, replace: bool = False, resize: Resizer | None = None) -
 pull = balancing
 
 
-def troupe(max: int = 10, idle: int = 2, *, max_pending: int = 10_000, idle_time: float = 2.0,
-           attempts: int = 3) -> Router:
+def troupe(
+    max: int = 10,
+    idle: int = 2,
+    *,
+    max_pending: int = 10_000,
+    idle_time: float = 2.0,
+    attempts: int = 3,
+) -> Router:
     """Workers that come and go with the work. Every message is a job: it waits, in the order sent,
     until a worker has none, and a worker has one at a time, an asked one until it is answered. A
     worker that dies with a job in hand has it given to the next one; after `attempts` deaths the
     asker gets `ActorFailed`, a told job is a dead letter. Not for groups."""
-    return Router("troupe",
-                  workers=TroupeOptions(max, idle, max_pending, idle_time, attempts))
+    return Router("troupe", workers=TroupeOptions(max, idle, max_pending, idle_time, attempts))
 
 
 # -- while it runs ---------------------------------------------------------------------------------
@@ -321,8 +348,8 @@ class RouterControl:
     def resize(self, n: int) -> Awaitable[int]:
         """A pool of `n` routees, within the resizer's bounds when it has one; awaited, the number
         reached. New routees get messages from then on. Routees in surplus, the youngest, get none
-        from then on, finish what they have, and stop: nothing is lost. `InvalidArgument` for 0, more
-        than 10,000, a group, a troupe."""
+        from then on, finish what they have, and stop: nothing is lost. `InvalidArgument` for 0,
+        more than 10,000, a group, a troupe."""
         return _native.router_resize(self._ref, n)
 
     def add(self, member: ActorRef[Any]) -> Awaitable[int]:
@@ -360,8 +387,8 @@ class TroupeStatus:
 
 
 class TroupeControl:
-    """What is going on in a troupe, and its settings; from any thread. Raises `WrongType` when `ref`
-    is no troupe."""
+    """What is going on in a troupe, and its settings; from any thread. Raises `WrongType` when
+    `ref` is no troupe."""
 
     def __init__(self, ref: ActorRef[Any]) -> None:
         _native.troupe_status(ref)
@@ -379,8 +406,13 @@ class TroupeControl:
         return _native.troupe_set(self._ref, settings)
 
 
-def router_group(system: ActorSystem, strategy: Router, members: Iterable[ActorRef[Any] | str], *,
-                 name: str | None = None) -> ActorRef[Any]:
+def router_group(
+    system: ActorSystem,
+    strategy: Router,
+    members: Iterable[ActorRef[Any] | str],
+    *,
+    name: str | None = None,
+) -> ActorRef[Any]:
     """A router over actors that are there already, by reference or path; its size is not looked at.
 
         group = router_group(system, round_robin(), [a, "/user/b"], name="readers")

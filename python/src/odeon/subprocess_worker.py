@@ -17,15 +17,17 @@ which has
 - ``tell(value)``: one frame, no outcome; failures come to the listener;
 - ``ask(value)``: a `concurrent.futures.Future` with the answer; :data:`NO_ANSWER` when the handler
   gave none; the handler's exception (its note has the worker's trace), or ``WorkerDied``;
-- ``tell_encoded(manifest, version, payload, buffers)`` and ``ask_encoded(…)``: the same for a message
+- ``tell_encoded(manifest, version, payload, buffers)`` and ``ask_encoded(…)``: the same for a
+message
   that is encoded already, by a codec with :data:`FLAGS`;
 - ``restart(error, message)``, ``stop()``: futures, done when the hooks have run;
-- ``alive``: False once its worker has ended. Then open futures have failed with ``WorkerDied``, calls
+- ``alive``: False once its worker has ended. Then open futures have failed with ``WorkerDied``,
+calls
   raise it, and the listener was told. Whoever supervises it spawns it anew, on another worker.
 
 The listener's methods (:class:`Listener`) and the callbacks of futures run on the pool's own thread
-and must not block. A worker keeps an actor's messages in order and handles one at a time. Messages in
-a worker that dies are lost (at most once).
+and must not block. A worker keeps an actor's messages in order and handles one at a time. Messages
+in a worker that dies are lost (at most once).
 
 :class:`HostedActor` is an ordinary actor that stands for one in a worker: one message at a time
 goes there, and what it raises, or that its worker died, is its own failure, so that the supervision
@@ -41,15 +43,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import _worker_frames as frames
-from ._worker_pool import (FLAGS, NO_ANSWER, Listener, PoolOptions, SharedBuffer, WorkerActor,
-                           WorkerPool)
+from ._worker_pool import (
+    FLAGS,
+    NO_ANSWER,
+    Listener,
+    PoolOptions,
+    SharedBuffer,
+    WorkerActor,
+    WorkerPool,
+)
 from ._worker_process import WorkerMetrics
 from .actor import Actor
 from .errors import WorkerDied
 
 __all__ = [
-    "FLAGS", "NO_ANSWER", "HostedActor", "Listener", "PoolOptions", "SharedBuffer", "WorkerActor",
-    "WorkerMetrics", "WorkerPool", "hosted",
+    "FLAGS",
+    "NO_ANSWER",
+    "HostedActor",
+    "Listener",
+    "PoolOptions",
+    "SharedBuffer",
+    "WorkerActor",
+    "WorkerMetrics",
+    "WorkerPool",
+    "hosted",
 ]
 
 _log = logging.getLogger("odeon.worker")
@@ -92,8 +109,14 @@ class _Place:
 class HostedActor(Actor[Any]):
     """Stands in the system for an actor that lives in a worker process. See :func:`hosted`."""
 
-    def __init__(self, pool: WorkerPool, place: _Place, cls: type | str, args: Sequence[Any],
-                 kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        pool: WorkerPool,
+        place: _Place,
+        cls: type | str,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> None:
         self._pool = pool
         self._place = place
         self._what = (cls, tuple(args), kwargs)
@@ -103,8 +126,15 @@ class HostedActor(Actor[Any]):
 
     async def _spawn(self, ctx: Any, failure: BaseException | None) -> None:
         cls, args, kwargs = self._what
-        made = self._pool.spawn(cls, args, kwargs, path=str(ctx.path), listener=_ToSelf(ctx.self),
-                                ref=ctx.self, failure=failure)
+        made = self._pool.spawn(
+            cls,
+            args,
+            kwargs,
+            path=str(ctx.path),
+            listener=_ToSelf(ctx.self),
+            ref=ctx.self,
+            failure=failure,
+        )
         started: WorkerActor = await asyncio.wrap_future(made)
         self._place.actor = started
 
@@ -151,8 +181,9 @@ class HostedActor(Actor[Any]):
             _log.info("%s: %s", ctx.path, reason)
 
 
-def hosted(pool: WorkerPool, cls: type | str, *args: Any,
-           **kwargs: Any) -> tuple[type[HostedActor], tuple[Any, ...]]:
+def hosted(
+    pool: WorkerPool, cls: type | str, *args: Any, **kwargs: Any
+) -> tuple[type[HostedActor], tuple[Any, ...]]:
     """What to spawn for an actor of class `cls` in a worker: a class and its arguments.
 
     `system.spawn(made, *arguments)` of `made, arguments = hosted(pool, Pricing, "EUR")`. Raises

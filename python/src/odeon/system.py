@@ -42,7 +42,8 @@ _loop_hosts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopHost] = (
 
 
 class _ThreadHost:
-    """A thread of its own that runs actors; with an event loop as soon as a handler is a coroutine."""
+    """A thread of its own that runs actors; with an event loop as soon as a handler is a
+    coroutine."""
 
     def __init__(self, name: str, thread_name: str) -> None:
         self._ready = threading.Event()
@@ -118,15 +119,16 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 class ActorSystem(Observed, _native.System):
     """A set of actors and the threads they run on.
 
-    Inside a running event loop, ``async with ActorSystem("app") as system:`` runs actors of Python on
-    that loop (dispatcher ``python-loop``). Without a loop, ``with ActorSystem.start("app") as system:``
-    runs them on a thread of its own (``python-pinned``). Leaving the block stops all actors, children
-    before parents, and waits for them.
+    Inside a running event loop, ``async with ActorSystem("app") as system:`` runs actors of Python
+    on that loop (dispatcher ``python-loop``). Without a loop, ``with ActorSystem.start("app") as
+    system:`` runs them on a thread of its own (``python-pinned``). Leaving the block stops all
+    actors, children before parents, and waits for them.
 
     Options, all durations in seconds: ``ask_timeout`` (5; 0: none), ``slow_handler`` (1),
-    ``shutdown_limit`` (10), ``workers`` (threads of C++ actors, routers and timers; 0: one per core),
-    ``config`` (a path of a TOML file, a dict, or an :class:`odeon.config.Configuration`), ``journal``
-    (of durable actors, :class:`odeon.persistence.Journal`; it is closed after the last actor).
+    ``shutdown_limit`` (10), ``workers`` (threads of C++ actors, routers and timers; 0: one per
+    core), ``config`` (a path of a TOML file, a dict, or an :class:`odeon.config.Configuration`),
+    ``journal`` (of durable actors, :class:`odeon.persistence.Journal`; it is closed after the last
+    actor).
 
     Every method may be called from any thread of the interpreter.
     """
@@ -191,17 +193,23 @@ class ActorSystem(Observed, _native.System):
         """For each of ``dispatchers``, what its hosts have done, as numbers."""
         return {label: running.metrics() for label, running in self._running.items()}
 
-    async def compute(self, fn: Callable[..., T], /, *args: Any,
-                      execution: Literal["thread", "process"] = "thread",
-                      timeout: float | None = None, **kwargs: Any) -> T:
+    async def compute(
+        self,
+        fn: Callable[..., T],
+        /,
+        *args: Any,
+        execution: Literal["thread", "process"] = "thread",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> T:
         """Calls a function beside the actors, and gives what it returns or raises.
 
-        ``"thread"``: on a thread of the system (``compute_threads`` of them), for what waits or lets
-        the interpreter go; with the caller's context variables. ``"process"``: in a worker process
-        (``compute_processes`` of them), for what is bound by the CPU: the function is found by its
-        name there, and arguments and outcome are encoded. After ``timeout`` seconds TimeoutError; the
-        call itself goes on. Raises TypeError for a function that cannot be imported elsewhere,
-        EncodingError, and WorkerDied when the process ended meanwhile.
+        ``"thread"``: on a thread of the system (``compute_threads`` of them), for what waits or
+        lets the interpreter go; with the caller's context variables. ``"process"``: in a worker
+        process (``compute_processes`` of them), for what is bound by the CPU: the function is found
+        by its name there, and arguments and outcome are encoded. After ``timeout`` seconds
+        TimeoutError; the call itself goes on. Raises TypeError for a function that cannot be
+        imported elsewhere, EncodingError, and WorkerDied when the process ended meanwhile.
 
         Example::
 
@@ -211,9 +219,15 @@ class ActorSystem(Observed, _native.System):
         result: T = await _awaited(outcome, timeout)
         return result
 
-    def compute_blocking(self, fn: Callable[..., T], /, *args: Any,
-                         execution: Literal["thread", "process"] = "thread",
-                         timeout: float | None = None, **kwargs: Any) -> T:
+    def compute_blocking(
+        self,
+        fn: Callable[..., T],
+        /,
+        *args: Any,
+        execution: Literal["thread", "process"] = "thread",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> T:
         """As :meth:`compute`, for programs without a loop."""
         result: T = self._begin_compute(fn, args, kwargs, execution).result(timeout)
         return result
@@ -225,10 +239,11 @@ class ActorSystem(Observed, _native.System):
             self._computing = Compute(self.name, self._compute_threads, self._compute_processes)
         return self._computing.submit(fn, args, kwargs, execution)
 
-    # -- the end --------------------------------------------------------------------------------------
+    # -- the end ----------------------------------------------------------------------------------
 
     async def stop(self, timeout: float | None = None) -> bool:
-        """Stops all actors and waits for them; at most ``timeout`` seconds (default: shutdown_limit).
+        """Stops all actors and waits for them; at most ``timeout`` seconds (default:
+        shutdown_limit).
 
         True: all ended in time. False: some did not, and were left behind. To be awaited on the
         system's own loop.
@@ -251,8 +266,9 @@ class ActorSystem(Observed, _native.System):
         return complete
 
     async def _end_by_force(self) -> None:
-        # Who has not ended in time is asked as asyncio asks: by CancelledError. Who does not go then
-        # is left alone by its actor, which is killed; a hook may hang as well, hence again and again.
+        # Who has not ended in time is asked as asyncio asks: by CancelledError. Who does not go
+        # then is left alone by its actor, which is killed; a hook may hang as well, hence again and
+        # again.
         ended = self.when_terminated()
         self._host.cancel_handlers()
         while not ended.done():
@@ -292,7 +308,9 @@ class ActorSystem(Observed, _native.System):
         else:
             # Their loop has ended, or belongs to another thread: what is left runs here.
             if self._loop is None or self._loop.is_closed():
-                deadline = min(deadline, time.monotonic() + _GRACE)  # what waits there waits for ever
+                deadline = min(
+                    deadline, time.monotonic() + _GRACE
+                )  # what waits there waits for ever
             while not ended.done() and time.monotonic() < deadline:
                 if not self._host.drain():
                     time.sleep(0.001)

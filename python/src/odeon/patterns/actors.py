@@ -57,14 +57,27 @@ class _Throttler(Actor[Any]):
             await _clock.sleep(rest)
 
 
-def spawn_throttler(where: ActorSystem | Context, to: ActorRef[Any], elements: int = 1,
-                    per: float = 1.0, burst: int = 1, *, capacity: int = 1000,
-                    overflow: str = "fail", name: str | None = None) -> ActorRef[Any]:
+def spawn_throttler(
+    where: ActorSystem | Context,
+    to: ActorRef[Any],
+    elements: int = 1,
+    per: float = 1.0,
+    burst: int = 1,
+    *,
+    capacity: int = 1000,
+    overflow: str = "fail",
+    name: str | None = None,
+) -> ActorRef[Any]:
     """An actor that passes messages on to `to`, in order, with their senders and asks, no faster
-    than told; it ends with `to`. At most `capacity` messages wait; what comes to a full queue is treated
-    as in any bounded mailbox (`overflow`)."""
-    return where.spawn(_Throttler, to, Rate(elements, per, burst), name=name,
-                       mailbox=Mailbox.bounded(capacity, overflow))
+    than told; it ends with `to`. At most `capacity` messages wait; what comes to a full queue is
+    treated as in any bounded mailbox (`overflow`)."""
+    return where.spawn(
+        _Throttler,
+        to,
+        Rate(elements, per, burst),
+        name=name,
+        mailbox=Mailbox.bounded(capacity, overflow),
+    )
 
 
 # -- after a pause ---------------------------------------------------------------------------------
@@ -80,7 +93,8 @@ class BackoffSettings:
     `max_restarts`  in a row; then it gives up
     `on_failure`    start it anew after a failure; the decider of its own supervision is asked first
     `on_stop`       start it anew after it has stopped, or was killed
-    `meanwhile`     of messages while there is no child: "keep" – they wait, in order; after a failure
+    `meanwhile`     of messages while there is no child: "keep" – they wait, in order; after a
+    failure
                     what waited at the child is kept as well – or "reject": dead letters, and asks
                     fail with `ActorStopped` at once
     `capacity`      messages that are kept
@@ -101,7 +115,9 @@ class BackoffSettings:
     def __post_init__(self) -> None:
         Schedule.exponential(self.min, self.max, self.jitter)
         if self.meanwhile not in ("keep", "reject"):
-            raise InvalidArgument(f"messages are kept or rejected meanwhile, not '{self.meanwhile}'")
+            raise InvalidArgument(
+                f"messages are kept or rejected meanwhile, not '{self.meanwhile}'"
+            )
         if self.capacity < 1:
             raise InvalidArgument("at least one message is kept: capacity")
 
@@ -112,13 +128,21 @@ class BackoffSettings:
         own = self.child.get("supervision") or Supervision()
         rules = own.decider.items() if hasattr(own.decider, "items") else own.decider
         if self.meanwhile == "keep":
-            made = Supervision(tuple(rules), Directive.RESTART, own.scope,
-                               min(self.max_restarts, 0xFFFF_FFFF), self.reset_after,
-                               Backoff(self.min, self.max, 2.0, self.jitter))
+            made = Supervision(
+                tuple(rules),
+                Directive.RESTART,
+                own.scope,
+                min(self.max_restarts, 0xFFFF_FFFF),
+                self.reset_after,
+                Backoff(self.min, self.max, 2.0, self.jitter),
+            )
         else:  # the front actor must know of the pause: so the child ends
             stop = Directive.STOP
-            made = Supervision(tuple((k, stop if Directive(d) is Directive.RESTART else d)
-                                     for k, d in rules), stop, own.scope)
+            made = Supervision(
+                tuple((k, stop if Directive(d) is Directive.RESTART else d) for k, d in rules),
+                stop,
+                own.scope,
+            )
         return {**self.child, "supervision": made}
 
 
@@ -176,8 +200,11 @@ class _BackoffFront(Actor[Any]):
         elif isinstance(msg, _Quiet):
             if msg.n == self._pause:
                 self._in_a_row = 0
-        elif (self._waiting and self._settings.meanwhile == "keep"
-              and ctx.stash_size < self._settings.capacity):
+        elif (
+            self._waiting
+            and self._settings.meanwhile == "keep"
+            and ctx.stash_size < self._settings.capacity
+        ):
             ctx.stash()
         else:
             ctx.forward(self._child)  # to one that has ended: refused with a reason
@@ -202,15 +229,17 @@ class _BackoffFront(Actor[Any]):
         """Arms the pause, or ends the front actor."""
         s = self._settings
         # Kept messages mean that the child's own supervision has done its restarts.
-        again = (s.on_failure and (at_start or s.meanwhile == "reject") if failed else s.on_stop)
+        again = s.on_failure and (at_start or s.meanwhile == "reject") if failed else s.on_stop
         if not again:
             if not failed:
                 ctx.stop()
                 return
             raise ActorStopped(f"its child ended for good: {why}")
         if self._in_a_row >= s.max_restarts:
-            raise ActorStopped(f"its child was started anew {self._in_a_row} times in a row, and "
-                               f"ended again ({why})")
+            raise ActorStopped(
+                f"its child was started anew {self._in_a_row} times in a row, and "
+                f"ended again ({why})"
+            )
         self._in_a_row += 1
         self._pause += 1
         pause = self._pauses.delay_for(self._in_a_row, self._chance)
@@ -218,19 +247,29 @@ class _BackoffFront(Actor[Any]):
         ctx.send_after(pause, _Due(self._pause))
 
 
-def spawn_backoff(where: ActorSystem | Context, what: Any, *args: Any,
-                  settings: BackoffSettings = BackoffSettings(), name: str | None = None,
-                  **kwargs: Any) -> ActorRef[Any]:
+def spawn_backoff(
+    where: ActorSystem | Context,
+    what: Any,
+    *args: Any,
+    settings: BackoffSettings = BackoffSettings(),
+    name: str | None = None,
+    **kwargs: Any,
+) -> ActorRef[Any]:
     """Spawns an actor under another one in front of it, which starts it anew after a pause. The
     reference given is the front actor's: what it is sent goes to the child, with its sender and its
-    ask. When the child has ended for good – with `max_restarts` used up, or by an end that is not to
-    be answered by a start – the front actor ends too, so that its watchers know; after a failure it
-    says so. A constructor that raises is a failure of the child.
+    ask. When the child has ended for good – with `max_restarts` used up, or by an end that is not
+    to be answered by a start – the front actor ends too, so that its watchers know; after a failure
+    it says so. A constructor that raises is a failure of the child.
     """
     child = Props(what, *args, **kwargs) if isinstance(what, type) else what
-    return where.spawn(_BackoffFront, settings, child, name=name,
-                       stash_capacity=settings.capacity,
-                       supervision=Supervision(otherwise=Directive.STOP))
+    return where.spawn(
+        _BackoffFront,
+        settings,
+        child,
+        name=name,
+        stash_capacity=settings.capacity,
+        supervision=Supervision(otherwise=Directive.STOP),
+    )
 
 
 # -- many messages ---------------------------------------------------------------------------------
@@ -256,8 +295,9 @@ class _Over:
 
 
 class _Aggregator(Actor[Any]):
-    def __init__(self, expected: int, within: float,
-                 enough: Callable[[list[Any]], bool] | None) -> None:
+    def __init__(
+        self, expected: int, within: float, enough: Callable[[list[Any]], bool] | None
+    ) -> None:
         self._expected = expected
         self._within = within
         self._enough = enough
@@ -305,15 +345,26 @@ class Aggregator(Generic[T]):
         return self._result.wait()
 
 
-def spawn_aggregator(where: ActorSystem | Context, expected: int, within: float = 5.0, *,
-                     enough: Callable[[list[Any]], bool] | None = None,
-                     name: str | None = None) -> Aggregator[Any]:
+def spawn_aggregator(
+    where: ActorSystem | Context,
+    expected: int,
+    within: float = 5.0,
+    *,
+    enough: Callable[[list[Any]], bool] | None = None,
+    name: str | None = None,
+) -> Aggregator[Any]:
     """An actor that keeps the messages it is sent until there are `expected`, or `enough(messages)`
     says so, or `within` seconds (0: no limit) are over; then it gives them to its result and stops:
-    later ones are dead letters. `InvalidArgument` for none expected. When `enough` raises, the result
-    is what there is."""
+    later ones are dead letters. `InvalidArgument` for none expected. When `enough` raises, the
+    result is what there is."""
     if expected < 1:
         raise InvalidArgument("an aggregator expects at least one message")
-    ref = where.spawn(_Aggregator, expected, within, enough, name=name,
-                      supervision=Supervision(otherwise=Directive.STOP))
+    ref = where.spawn(
+        _Aggregator,
+        expected,
+        within,
+        enough,
+        name=name,
+        supervision=Supervision(otherwise=Directive.STOP),
+    )
     return Aggregator(ref, ref.ask(_Collected(), timeout=None))

@@ -14,12 +14,12 @@ times: every accepted message is delivered, in the order accepted, one at a time
 confirmed is not delivered again. A consumer that is restarted before it confirmed gets the message
 again: at least once. A consumer's controller says what is confirmed each half window, when nothing
 waits any more, and at its end; one that is killed, or whose last word is lost, takes what was
-confirmed since then with it, and its successor delivers that again. The producer's controller may be
-restarted when it has a `DurableQueue`; without one it forgets what was not confirmed, and the
+confirmed since then with it, and its successor delivers that again. The producer's controller may
+be restarted when it has a `DurableQueue`; without one it forgets what was not confirmed, and the
 consumer's controller begins a new count.
 
-Flow control. Nothing is sent that the consumer's side did not ask for: at most `window` messages are
-on their way or wait there. The producer's side keeps at most `capacity`.
+Flow control. Nothing is sent that the consumer's side did not ask for: at most `window` messages
+are on their way or wait there. The producer's side keeps at most `capacity`.
 
 Messages between the controllers are ordinary messages, so that either may live elsewhere.
 """
@@ -52,8 +52,10 @@ class ProducerOptions:
 
     def __post_init__(self) -> None:
         if self.capacity < 1 or not self.resend_after > 0:
-            raise InvalidArgument("a producer's controller has a capacity of at least one message "
-                                  "and a resend_after above zero")
+            raise InvalidArgument(
+                "a producer's controller has a capacity of at least one message "
+                "and a resend_after above zero"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,10 @@ class ConsumerOptions:
 
     def __post_init__(self) -> None:
         if self.window < 1 or not self.ask_after > 0:
-            raise InvalidArgument("a consumer's controller has a window of at least one message and "
-                                  "an ask_after above zero")
+            raise InvalidArgument(
+                "a consumer's controller has a window of at least one message and "
+                "an ask_after above zero"
+            )
 
 
 # -- to the producer's controller ------------------------------------------------------------------
@@ -126,8 +130,8 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A delivery was dealt with. Sent by `Delivery.confirm`. `consumer`: which life of the consumer's
-    controller; `token`: which delivery."""
+    """A delivery was dealt with. Sent by `Delivery.confirm`. `consumer`: which life of the
+    consumer's controller; `token`: which delivery."""
 
     consumer: int
     token: int
@@ -140,8 +144,8 @@ class GetConsumerStatus:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerStatus:
-    """All up to `received` have come, all up to `confirmed` are dealt with; `waiting`: came, and are
-    not confirmed; `doubles` were dropped, having come before, `gaps`, having come too early."""
+    """All up to `received` have come, all up to `confirmed` are dealt with; `waiting`: came, and
+    are not confirmed; `doubles` were dropped, having come before, `gaps`, having come too early."""
 
     received: int
     confirmed: int
@@ -253,17 +257,22 @@ def check_loaded(producer: str, state: QueueState) -> None:
     """`CorruptRecord` when a queue's numbers do not fit together."""
     count = len(state.unconfirmed)
     numbers = [number for number, _ in state.unconfirmed]
-    if (state.last - state.confirmed == count
-            and numbers == list(range(state.confirmed + 1, state.last + 1))):
+    if state.last - state.confirmed == count and numbers == list(
+        range(state.confirmed + 1, state.last + 1)
+    ):
         return
-    raise CorruptRecord(f"the queue of producer '{producer}' does not fit together: {count} messages "
-                        f"from number {numbers[0] if numbers else 0}, confirmed up to "
-                        f"{state.confirmed}, appended up to {state.last}")
+    raise CorruptRecord(
+        f"the queue of producer '{producer}' does not fit together: {count} messages "
+        f"from number {numbers[0] if numbers else 0}, confirmed up to "
+        f"{state.confirmed}, appended up to {state.last}"
+    )
 
 
 def at_capacity(options: ProducerOptions) -> MailboxFull:
-    return MailboxFull(f"the producer '{options.producer}' keeps {options.capacity} messages that "
-                       "are not confirmed, its capacity")
+    return MailboxFull(
+        f"the producer '{options.producer}' keeps {options.capacity} messages that "
+        "are not confirmed, its capacity"
+    )
 
 
 _lives = itertools.count(time.time_ns())

@@ -3,13 +3,13 @@
 The producer's. Numbers: confirmed ≤ sent ≤ accepted, and sent ≤ asked for. What lies behind
 `confirmed` is kept. A demand moves `confirmed` and `asked` up; one that says `resend` moves `sent`
 back. Each step then sends what lies between `sent` and the smaller of `accepted` and `asked`. To a
-consumer's controller that it does not know, or that does not know this session, it sends one message
-alone, from which that one learns session and count.
+consumer's controller that it does not know, or that does not know this session, it sends one
+message alone, from which that one learns session and count.
 
-The consumer's. It takes messages in the order of their numbers only: an older one is a double and is
-dropped, one that comes too early is dropped as well, and what is missing is asked for, once until it
-comes or the time of `ask_after` is over. What it has taken waits here, at most `window`; the front
-one is with the consumer.
+The consumer's. It takes messages in the order of their numbers only: an older one is a double and
+is dropped, one that comes too early is dropped as well, and what is missing is asked for, once
+until it comes or the time of `ask_after` is over. What it has taken waits here, at most `window`;
+the front one is with the consumer.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ class ProducerController(Actor[Any]):
     """Numbers messages, keeps them, and sends them again. Takes `Send`, `Deliver`, `Ready`,
     `GetProducerStatus`, and `Demand` of a consumer's controller."""
 
-    def __init__(self, options: ProducerOptions = ProducerOptions(),
-                 queue: DurableQueue | None = None) -> None:
+    def __init__(
+        self, options: ProducerOptions = ProducerOptions(), queue: DurableQueue | None = None
+    ) -> None:
         self._options = options
         self._queue = queue
         self._session = 0
@@ -99,8 +100,9 @@ class ProducerController(Actor[Any]):
                     self._transmit_one(self._confirmed + 1)
                 self._heard = False
             case GetProducerStatus():
-                return ProducerStatus(self._accepted, self._confirmed, len(self._kept),
-                                      self._transmissions)
+                return ProducerStatus(
+                    self._accepted, self._confirmed, len(self._kept), self._transmissions
+                )
             case _:
                 return NotImplemented
         return None
@@ -155,8 +157,9 @@ class ProducerController(Actor[Any]):
                 try:
                     await self._queue.confirm(up_to)
                 except Exception as e:
-                    log.warning("%s: a confirmation was not kept: %s", self._options.producer,
-                                text_of(e))
+                    log.warning(
+                        "%s: a confirmation was not kept: %s", self._options.producer, text_of(e)
+                    )
         self._transmit()
         while self._waiting and self._room() > 0:
             self._waiting.popleft()(self._room())
@@ -182,8 +185,17 @@ class ProducerController(Actor[Any]):
         # Kept without gaps, from the first that is not confirmed.
         message = self._kept[number - self._kept[0][0]][1]
         self._transmissions += 1
-        self._to.tell(Sequenced(self._options.producer, self._session, self._consumer, number,
-                                self._confirmed + 1, self._queue is not None, message))
+        self._to.tell(
+            Sequenced(
+                self._options.producer,
+                self._session,
+                self._consumer,
+                number,
+                self._confirmed + 1,
+                self._queue is not None,
+                message,
+            )
+        )
 
     def _room(self) -> int:
         if self._asked <= self._accepted:
@@ -254,8 +266,9 @@ class ConsumerController(Actor[Any]):
             case Tick():
                 self._look(ctx)
             case GetConsumerStatus():
-                return ConsumerStatus(self._received, self._confirmed, len(self._waiting),
-                                      self._doubles, self._gaps)
+                return ConsumerStatus(
+                    self._received, self._confirmed, len(self._waiting), self._doubles, self._gaps
+                )
             case _:
                 return NotImplemented
         return None
@@ -286,8 +299,7 @@ class ConsumerController(Actor[Any]):
                 self._ask(ctx, False)
 
     def _is_confirmed(self, c: Confirmed, ctx: Context) -> None:
-        if (not self._with_consumer or c.consumer != self._id
-                or c.token != self._waiting[0].token):
+        if not self._with_consumer or c.consumer != self._id or c.token != self._waiting[0].token:
             return  # said before
         self._with_consumer = False
         front = self._waiting.popleft()
@@ -327,8 +339,18 @@ class ConsumerController(Actor[Any]):
 
     def _ask(self, ctx: Context, resend: bool) -> None:
         self._up_to = self._limit()
-        self._source.tell(Demand(self._id, self._session, self._confirmed, self._received,
-                                 self._up_to, self._options.window, resend, ctx.self))
+        self._source.tell(
+            Demand(
+                self._id,
+                self._session,
+                self._confirmed,
+                self._received,
+                self._up_to,
+                self._options.window,
+                resend,
+                ctx.self,
+            )
+        )
 
     def _hand_over(self, ctx: Context) -> None:
         if self._with_consumer or not self._waiting or self._consumer is None:
@@ -336,5 +358,12 @@ class ConsumerController(Actor[Any]):
         self._with_consumer = True
         self._handed = _clock.now()
         front = self._waiting[0]
-        self._consumer.tell(Delivery(self._producer, front.number, front.message,
-                                     Confirmed(self._id, front.token), ctx.self))
+        self._consumer.tell(
+            Delivery(
+                self._producer,
+                front.number,
+                front.message,
+                Confirmed(self._id, front.token),
+                ctx.self,
+            )
+        )

@@ -1,8 +1,8 @@
 """`pipe_to`: what comes later becomes a message; `graceful_stop`: the end of an actor is awaited.
 
-    pipe_to(bank.ask(GetBalance(id)), clerk)                 # the value is the message
-    pipe_to(load(file), reader, Loaded, lambda why: NotLoaded(str(why)))
-    await graceful_stop(worker, 5.0)
+pipe_to(bank.ask(GetBalance(id)), clerk)                 # the value is the message
+pipe_to(load(file), reader, Loaded, lambda why: NotLoaded(str(why)))
+await graceful_stop(worker, 5.0)
 """
 
 from __future__ import annotations
@@ -38,10 +38,14 @@ class PipeFailed:
 _pipes: set[asyncio.Future[None]] = set()  # a loop holds its tasks weakly
 
 
-def pipe_to(work: Awaitable[T], to: ActorRef[Any], on_value: Callable[[T], Any] | None = None,
-            on_error: Callable[[Exception], Any] | None = None) -> asyncio.Future[None]:
-    """The value of `work` is sent to `to`, as `on_value(value)` where that is given; an exception as
-    `on_error(exception)`. To be called on a running loop, which awaits `work` beside the caller.
+def pipe_to(
+    work: Awaitable[T],
+    to: ActorRef[Any],
+    on_value: Callable[[T], Any] | None = None,
+    on_error: Callable[[Exception], Any] | None = None,
+) -> asyncio.Future[None]:
+    """The value of `work` is sent to `to`, as `on_value(value)` where that is given; an exception
+    as `on_error(exception)`. To be called on a running loop, which awaits `work` beside the caller.
 
     Nothing is lost: an exception without `on_error`, a function that raises, and work that was
     cancelled are published as `PipeFailed` and logged. The future given may be left alone; awaited,
@@ -63,8 +67,12 @@ def pipe_to(work: Awaitable[T], to: ActorRef[Any], on_value: Callable[[T], Any] 
     return task
 
 
-async def _piped(work: Awaitable[T], to: ActorRef[Any], on_value: Callable[[T], Any] | None,
-                 on_error: Callable[[Exception], Any] | None) -> None:
+async def _piped(
+    work: Awaitable[T],
+    to: ActorRef[Any],
+    on_value: Callable[[T], Any] | None,
+    on_error: Callable[[Exception], Any] | None,
+) -> None:
     try:
         value = await work
         message: Any = value if on_value is None else on_value(value)
@@ -112,11 +120,13 @@ class _Watcher(Actor[Any]):
             ctx.stop()
 
 
-async def graceful_stop(ref: ActorRef[Any], timeout: float = 5.0, message: Any = None) -> Terminated:
-    """Stops the actor after the message in hand – or, with `message`, tells it that one, behind what
-    waits in its mailbox, for it to end by itself –, and waits for its end: gives how it ended, at
-    once when it had ended before. `AskTimeout` after `timeout` seconds (0: no limit); it may still
-    end later.
+async def graceful_stop(
+    ref: ActorRef[Any], timeout: float = 5.0, message: Any = None
+) -> Terminated:
+    """Stops the actor after the message in hand – or, with `message`, tells it that one, behind
+    what waits in its mailbox, for it to end by itself –, and waits for its end: gives how it ended,
+    at once when it had ended before. `AskTimeout` after `timeout` seconds (0: no limit); it may
+    still end later.
     """
     system = _native.system_of(ref)
     watcher = system.spawn(_Watcher, ref)

@@ -10,8 +10,20 @@ from .._native import ActorRef
 from .timers import DurableTimer
 
 __all__ = [
-    "DurableRef", "Effect", "cancel", "no_effect", "persist", "persist_all", "refuse", "reply",
-    "schedule", "send", "snapshot", "stash", "stop", "unhandled",
+    "DurableRef",
+    "Effect",
+    "cancel",
+    "no_effect",
+    "persist",
+    "persist_all",
+    "refuse",
+    "reply",
+    "schedule",
+    "send",
+    "snapshot",
+    "stash",
+    "stop",
+    "unhandled",
 ]
 
 
@@ -43,8 +55,18 @@ class Effect:
     """
 
     __slots__ = (
-        "answer", "answer_kind", "callbacks", "cancelled", "events", "outgoing", "save",
-        "snapshots", "stashes", "stops", "timers", "untaken",
+        "answer",
+        "answer_kind",
+        "callbacks",
+        "cancelled",
+        "events",
+        "outgoing",
+        "save",
+        "snapshots",
+        "stashes",
+        "stops",
+        "timers",
+        "untaken",
     )
 
     def __init__(self) -> None:
@@ -64,8 +86,7 @@ class Effect:
     @property
     def writes(self) -> bool:
         """Whether it needs a commit."""
-        return bool(
-            self.events or self.save or self.outgoing or self.timers or self.cancelled)
+        return bool(self.events or self.save or self.outgoing or self.timers or self.cancelled)
 
     def persist(self, *events: Any) -> Self:
         """Further events of the same commit."""
@@ -168,7 +189,8 @@ def unhandled() -> Effect:
 
 
 def stash() -> Effect:
-    """Sets the command aside until ``ctx.unstash_all()``; of a coroutine, before its first await."""
+    """Sets the command aside until ``ctx.unstash_all()``; of a coroutine, before its first
+    await."""
     effect = Effect()
     effect.stashes = True
     return effect

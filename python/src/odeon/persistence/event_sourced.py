@@ -39,9 +39,9 @@ class EventSourced(DurableBase, Generic[Cmd, Event, State]):
     and in ``events`` are made known to :mod:`odeon.codecs`, so that a recovery can read them.
 
     Before the first message it waits for a permit (50 at once), takes over the writing of its id
-    (an older writer is refused from then on), reads the newest good snapshot and what came after it,
-    and calls :meth:`recovery_completed`. A recovery or commit that fails is a failure of the actor
-    with that reason: its supervision decides. ``Fenced`` stops it.
+    (an older writer is refused from then on), reads the newest good snapshot and what came after
+    it, and calls :meth:`recovery_completed`. A recovery or commit that fails is a failure of the
+    actor with that reason: its supervision decides. ``Fenced`` stops it.
 
     Example::
 
@@ -166,7 +166,8 @@ class EventSourced(DurableBase, Generic[Cmd, Event, State]):
 
     def _read_snapshot(self, stored: StoredSnapshot) -> None:
         self._state = self.restore_state(
-            _wire.decode(stored.manifest, stored.version, stored.payload))
+            _wire.decode(stored.manifest, stored.version, stored.payload)
+        )
 
     async def _read_event(self, stored: StoredEvent) -> None:
         try:
@@ -174,7 +175,8 @@ class EventSourced(DurableBase, Generic[Cmd, Event, State]):
         except DecodingError as why:
             raise CorruptRecord(
                 f"{self._core.id}: event {stored.sequence} ({stored.manifest}) cannot be read, so "
-                f"recovery stops here: {why}") from why
+                f"recovery stops here: {why}"
+            ) from why
         adapted = self.adapt(event)
         if adapted is None:
             return
