@@ -1,0 +1,29 @@
+"""What the tests of streams share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import odeon
+
+
+def in_system(body: Callable[[odeon.ActorSystem], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with odeon.ActorSystem("streams") as system:
+            await body(system)
+
+    asyncio.run(main())
+
+
+async def until(what: Callable[[], bool]) -> None:
+    while not what():
+        await asyncio.sleep(0)
+
+
+def raises(error: BaseException) -> Callable[[Any], Any]:
+    def fn(*_: Any) -> Any:
+        raise error
+
+    return fn
