@@ -13,6 +13,7 @@ import pytest
 import odeon
 from odeon.errors import Expired, NotFound
 from odeon.streams import Flow, Sink, Source
+from odeon.testing import TestKit
 
 
 def collected(*sources: Source[Any]) -> list[Any]:
@@ -289,3 +290,18 @@ def test_a_slow_sink_has_conflated_and_batched_elements() -> None:
                 assert sum(seen) == 45 and len(seen) <= 3, seen
 
     asyncio.run(main())
+
+
+def test_an_hour_of_ticks_and_work_passes_at_once_in_virtual_time() -> None:
+    async def work(n: int) -> int:
+        await asyncio.sleep(600)
+        return n
+
+    with TestKit(seed=3) as kit:
+        ticks = Source.tick(60, "t").take(60).run(kit.system, Sink.count())
+        kit.advance(3600)
+        assert ticks.done() and ticks.wait() == 60
+        began = kit.now()
+        worked = Source.range(6).map_async(2, work).run(kit.system, Sink.collect())
+        assert worked.wait() == list(range(6))
+        assert kit.now() - began == pytest.approx(1800, abs=1)
