@@ -17,7 +17,8 @@ from __future__ import annotations
 from .flow import Flow
 from .handles import ConsumerHub, KillSwitch, MergeHub, OfferResult, Run, SinkQueue, SourceQueue
 from .sink import Sink
-from .source import Overflow, Source, Stream
+from .source import Overflow, Source
+from .stream import Stream
 
 __all__ = [
     "ConsumerHub",

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import logging
 import operator
-from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-    Mapping,
-    Sequence,
-)
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
-from .. import _native
 from ..options import Decision, Directive, Supervision
 from ._made import Endless, changes, distinct
-from ._work import Work
 from .flow import Flow, operations
-from .handles import KillSwitch, Run, SinkQueue
+from .handles import Run, SinkQueue
 from .sink import Sink
+from .stream import Stream
 
 if TYPE_CHECKING:
     from ..system import ActorSystem
 
-__all__ = ["Overflow", "Source", "Stream"]
+__all__ = ["Overflow", "Source"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -134,7 +126,7 @@ class Source(Generic[T]):
                 yield iterator
 
         each: Source[Any] = Source((("iterable", Endless(iterators)),))
-        return cast("Source[U]", each.map_async(1, following).take_while(lambda e: e is not _END))
+        return each.map_async(1, following).take_while(lambda e: e is not _END)
 
     @staticmethod
     def restart(
@@ -260,15 +252,23 @@ class Source(Generic[T]):
 
     # -- work that takes its time ------------------------------------------------------------------
 
-    def map_async(self, parallelism: int, fn: Callable[[T], Awaitable[U] | U]) -> Source[U]:
+    @overload
+    def map_async(self, parallelism: int, fn: Callable[[T], Awaitable[U]]) -> Source[U]: ...
+    @overload
+    def map_async(self, parallelism: int, fn: Callable[[T], U]) -> Source[U]: ...
+    def map_async(self, parallelism: int, fn: Callable[[T], Any]) -> Source[Any]:
         """What ``fn(element)`` gives when it is awaited, in the order of the elements, with at most
         ``parallelism`` at work or waiting for one before. Coroutines run as tasks of the host's
         loop, and are cancelled when the stream ends before they do."""
         return self._and("map_async", parallelism, fn)
 
+    @overload
     def map_async_unordered(
-        self, parallelism: int, fn: Callable[[T], Awaitable[U] | U]
-    ) -> Source[U]:
+        self, parallelism: int, fn: Callable[[T], Awaitable[U]]
+    ) -> Source[U]: ...
+    @overload
+    def map_async_unordered(self, parallelism: int, fn: Callable[[T], U]) -> Source[U]: ...
+    def map_async_unordered(self, parallelism: int, fn: Callable[[T], Any]) -> Source[Any]:
         """The same in the order in which the work is done."""
         return self._and("map_async_unordered", parallelism, fn)
 
@@ -447,28 +447,3 @@ class Source(Generic[T]):
         once."""
         sink: Sink[T, SinkQueue[T]] = Sink.queue(capacity)
         return cast("SinkQueue[T]", self.run(system, sink, dispatcher=dispatcher).result)
-
-
-class Stream(Generic[R]):
-    """What can be run: a source and its sink. A description, like both."""
-
-    __slots__ = ("_sink", "_source")
-
-    def __init__(
-        self, source: tuple[tuple[Any, ...], ...], sink: tuple[tuple[Any, ...], ...]
-    ) -> None:
-        self._source = source
-        self._sink = sink
-
-    def run(
-        self, system: ActorSystem, *, name: str | None = None, dispatcher: str | None = None
-    ) -> Run[R]:
-        """Starts it: one actor for each island, on a loop or thread of Python (``dispatcher``;
-        default: the system's own). ``name`` is that of its last actor. Raises TypeError for what is
-        no stream, and what the constructors of its parts raise. From any thread."""
-        switch = KillSwitch()
-        source = (*self._source, ("killed_by", switch._handle))
-        result, values = _native.stream_run(
-            system, source, self._sink, dispatcher, name, Work(system, dispatcher)
-        )
-        return Run(result, values, switch)
