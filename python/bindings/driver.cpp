@@ -155,7 +155,7 @@ PySendResult run(driver& d, PyObject** out) noexcept {
     ended(d);
   }
   if (d.spent || d.at->is_detached()) {
-    d.at->forget(d);
+    d.at->release(d);
     Py_CLEAR(d.task);
     *out = Py_NewRef(Py_None);
     return PYGEN_RETURN;
@@ -195,7 +195,7 @@ PyObject* driver_throw(PyObject* o, PyObject* const* args, Py_ssize_t n) {
   }
   execution* x = d.x;
   if (!x) {  // cancelled while parked: the task ends
-    if (d.at) d.at->forget(d);
+    if (d.at) d.at->release(d);
     if (PyExceptionInstance_Check(args[0]))
       PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(args[0])), args[0]);
     else
@@ -226,7 +226,7 @@ PyObject* driver_close(PyObject* o, PyObject*) {
     x->close();
     x->finished();
   }
-  if (d.at) d.at->forget(d);
+  if (d.at) d.at->release(d);
   Py_RETURN_NONE;
 }
 
@@ -252,7 +252,7 @@ void driver_dealloc(PyObject* o) {
     x->close();
     x->finished();
   }
-  if (d.at) d.at->remove(d);
+  if (d.at) d.at->forget(d);
   driver_clear(o);
   if (d.parked_on) {
     d.parked_on->of = nullptr;

@@ -1,5 +1,6 @@
 #include "execution.hpp"
 
+#include "core/internal/extension.hpp"
 #include "failure.hpp"
 #include <odeon/core/actor_system.hpp>
 
@@ -77,8 +78,15 @@ execution::state execution::after(PySendResult r, PyObject* value, PyObject** ou
   return state::ended;
 }
 
+/// The ask that the core was told of has ended, or was given up: its memory may be another's soon.
+void execution::waits_no_more() noexcept {
+  detail::cell_extension* ext = actor ? actor->cell().extension_if() : nullptr;
+  if (ext && ext->waiting_ask.load(std::memory_order_relaxed)) ext->waiting_ask.store(nullptr);
+}
+
 execution::state execution::step(PyObject** out) noexcept {
   PyObject* value = nullptr;
+  waits_no_more();
   if (!std::exchange(began, true) && !actor) {  // nobody waits for what has not begun
     close();
     return state::ended;
@@ -98,6 +106,7 @@ execution::state execution::step(PyObject** out) noexcept {
 
 execution::state execution::throw_in(PyObject* exc, PyObject** out) noexcept {
   PyObject* value = nullptr;
+  waits_no_more();
   {
     std::optional<as_turn> turn;
     std::optional<in_hand> now;

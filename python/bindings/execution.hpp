@@ -49,6 +49,7 @@ struct execution {
   void drop() noexcept {
     if (--holders_ == 0) delete this;
   }
+  void waits_no_more() noexcept;
   state after(PySendResult r, PyObject* value, PyObject** out) noexcept;
   int holders_ = 2;
 };

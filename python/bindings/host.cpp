@@ -229,9 +229,19 @@ void host::leave() noexcept {
 
 void host::forget(driver& d) noexcept { std::erase(idle_, &d); }
 
-void host::remove(driver& d) noexcept {
+void host::add(driver& d) {
+  drivers_.push_back(&d);
+  Py_INCREF(reinterpret_cast<PyObject*>(&d));
+}
+
+void host::release(driver& d) noexcept {
   forget(d);
-  std::erase(drivers_, &d);
+  if (std::erase(drivers_, &d)) Py_DECREF(reinterpret_cast<PyObject*>(&d));
+}
+
+void host::release_drivers() noexcept {
+  idle_.clear();
+  for (driver* d : std::exchange(drivers_, {})) Py_DECREF(reinterpret_cast<PyObject*>(d));
 }
 
 void host::cancel_handlers() noexcept {
@@ -578,6 +588,7 @@ void host_dealloc(PyObject* o) {
   entry in_layer;
   PyTypeObject* type = Py_TYPE(o);
   auto* self = reinterpret_cast<host_object*>(o);
+  if (self->held) self->held->release_drivers();
   if (self->held) {
     const table_guard guard(self->held->home().tables);
     std::erase(self->held->home().hosts, self->held.get());

@@ -98,9 +98,13 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   void end_with(py_handle exception) noexcept { fatal_ = std::move(exception); }
   /// A new reference, or null.
   [[nodiscard]] PyObject* take_fatal() noexcept { return fatal_.take(); }
-  /// A driver was made here, or is gone.
-  void add(driver& d) { drivers_.push_back(&d); }
-  void remove(driver& d) noexcept;
+  /// A driver was made here: it is held until its task has ended. A loop knows its tasks by weak
+  /// references alone, so that a parked driver, its task and its waiter would be garbage.
+  void add(driver& d);
+  /// Its task ends now.
+  void release(driver& d) noexcept;
+  /// Lets all of them go, with a loop that is gone.
+  void release_drivers() noexcept;
   /// Cancels every handler that is suspended here, as its task's `cancel` does.
   void cancel_handlers() noexcept;
 
