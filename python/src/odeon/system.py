@@ -272,7 +272,7 @@ class ActorSystem(Observed, _native.System):
         ended = self.when_terminated()
         self._host.cancel_handlers()
         while not ended.done():
-            await asyncio.wait([ended], timeout=_GRACE)
+            await asyncio.wait([ended], timeout=_GRACE)  # type: ignore[type-var]
             self._kill_all()
 
     async def _drained(self) -> None:
