@@ -4,8 +4,7 @@
 /// binding needs of the core. Each file includes what it uses all the same.
 
 #define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
 #include "pch.hpp"
-
 #include <odeon/core/actor_system.hpp>
+
+#include <Python.h>

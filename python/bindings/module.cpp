@@ -68,14 +68,13 @@ int execute(PyObject* module) {
   if (!load_names(in->name) || !load_asyncio(*in)) return -1;
   in->errors = PyImport_ImportModule("odeon.errors");
   if (!in->errors) return -1;
-  return add_host_type(module, *in) && add_driver_types(module, *in) &&
-                 add_ask_type(module, *in) && add_ref_type(module, *in) &&
-                 add_context_types(module, *in) && add_system_type(module, *in) &&
-                 add_routing_functions(module) && add_journal_types(module, *in) &&
-                 add_durable_types(module, *in) && add_interop_functions(module) &&
-                 add_event_functions(module) && add_diagnostic_functions(module) &&
-                 add_config_functions(module) && add_simulation_type(module) &&
-                 add_stream_functions(module) &&
+  return add_host_type(module, *in) && add_driver_types(module, *in) && add_ask_type(module, *in) &&
+                 add_ref_type(module, *in) && add_context_types(module, *in) &&
+                 add_system_type(module, *in) && add_routing_functions(module) &&
+                 add_journal_types(module, *in) && add_durable_types(module, *in) &&
+                 add_interop_functions(module) && add_event_functions(module) &&
+                 add_diagnostic_functions(module) && add_config_functions(module) &&
+                 add_simulation_type(module) && add_stream_functions(module) &&
                  add_dispatcher_types(module, *in) && codec_add_to(module) == 0
              ? 0
              : -1;

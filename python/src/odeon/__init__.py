@@ -69,6 +69,7 @@ __all__ = [
     "generator_actor",
     "interpreters",
     "on",
+    "routing",
 ]
 
 _support.install()

@@ -3,8 +3,12 @@
 #include <cstdio>
 #include <string>
 
-struct greet { std::string name; };
-struct get_count { using reply = int; };
+struct greet {
+  std::string name;
+};
+struct get_count {
+  using reply = int;
+};
 
 class greeter : public odeon::actor<greet, get_count> {
  public:
