@@ -104,6 +104,9 @@ def differences(name: str, node: ast.stmt, real: object, is_method: bool) -> lis
     told = real_parameters(real)
     if told is None or told == parameters(node, is_method):
         return []
+    # From 3.13 on a function of one argument that does not name it is told as `(object, /)`.
+    if told == [("object", False)] and len(parameters(node, is_method)) == 1:
+        return []
     return [f"{name}: stubs {parameters(node, is_method)}, module {told}"]
 
 

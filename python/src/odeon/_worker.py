@@ -368,7 +368,7 @@ def main(arguments: list[str]) -> int:
     if limit:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     if options.get("nice"):
-        os.setpriority(os.PRIO_PROCESS, 0, options["nice"])
+        os.nice(options["nice"])  # beside what it inherits
     asyncio.run(_main(int(arguments[0]), int(arguments[1]), options))
     return 0
 
