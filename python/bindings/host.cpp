@@ -638,6 +638,28 @@ PyObject* new_host_object(interp& in, PyObject* loop, std::string name) {
   return o.release();
 }
 
+namespace {
+
+constexpr const char* loop_name = "loop";
+
+/// Of the hosts that were made for loops without a system, those whose loop is closed.
+void forget_closed_loops(interp& in) noexcept {
+  std::vector<std::shared_ptr<host>> all;
+  {
+    const table_guard guard(in.tables);
+    for (host* h : in.hosts)
+      if (auto held = h->weak_from_this().lock(); held && h->loop() && h->name() == loop_name)
+        all.push_back(std::move(held));
+  }
+  for (const auto& h : all) {
+    owned closed(PyObject_CallMethodNoArgs(h->loop(), in.name.is_closed));
+    if (closed && closed.get() == Py_True) h->detach();
+    PyErr_Clear();
+  }
+}
+
+}  // namespace
+
 host* host_of_running_loop(interp& in) noexcept {
   if (host* h = host::current(); h && h->is_draining() && &h->home() == &in)
     return h->loop() ? h : nullptr;
@@ -653,9 +675,10 @@ host* host_of_running_loop(interp& in) noexcept {
       return known;
     }
   }
-  owned made(new_host_object(in, loop.get(), "loop"));
+  forget_closed_loops(in);
+  owned made(new_host_object(in, loop.get(), loop_name));
   if (!made) return nullptr;
-  // It lives as long as the loop, which holds its reader's callback.
+  // It lives until its loop is closed, and another is asked on: what it calls holds it.
   return reinterpret_cast<host_object*>(made.get())->held.get();
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 import warnings
 from typing import Any
@@ -586,3 +587,21 @@ with odeon.ActorSystem.start("s", shutdown_limit=0.2) as system:
 def test_cancelling_is_told_apart_from_failing() -> None:
     assert issubclass(AskCancelled, odeon.OdeonError)
     assert not issubclass(AskCancelled, asyncio.CancelledError)
+
+
+def test_loops_that_come_and_go_leave_nothing_open() -> None:
+    with odeon.ActorSystem.start("asked") as system:
+        ref = system.spawn(odeon.behavior(None, lambda state, msg: msg))
+
+        async def one() -> Any:
+            return await ref.ask(1, timeout=5.0)
+
+        def open_files() -> int:
+            return len(os.listdir("/proc/self/fd"))
+
+        for _ in range(5):
+            assert asyncio.run(one()) == 1
+        before = open_files()
+        for _ in range(20):
+            assert asyncio.run(one()) == 1
+        assert open_files() <= before + 1
