@@ -163,19 +163,7 @@ void handle(detail::turn& t, py_actor& a, detail::envelope& e, PyObject* message
   interp& in = a.home();
   py_class& cls = a.props().cls;
   reply_slot slot{.ask = e.ask()};
-  struct scope {
-    py_actor& a;
-    reply_slot* slot;
-    PyObject* message;
-    scope(py_actor& a, reply_slot& s, PyObject* m) noexcept
-        : a(a),
-          slot(std::exchange(a.slot, &s)),
-          message(std::exchange(a.message, m)) {}
-    ~scope() {
-      a.slot = slot;
-      a.message = message;
-    }
-  } now(a, slot, message);
+  const in_hand now(a, slot, message);
   const std::string_view what = e.type->name;
   const auto fail = [&]() {
     python_error error(in);

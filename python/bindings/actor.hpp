@@ -182,4 +182,23 @@ bool answer(interp& in, reply_slot& slot, PyObject* stolen);
 void conclude(interp& in, py_actor& a, reply_slot& slot, PyObject* stolen,
               std::string_view message);
 
+/// For a scope: whom and what the handler that runs now answers.
+class in_hand {
+ public:
+  in_hand(py_actor& a, reply_slot& slot, PyObject* message) noexcept
+      : a_(a),
+        slot_(std::exchange(a.slot, &slot)),
+        message_(std::exchange(a.message, message)) {}
+  ~in_hand() {
+    a_.slot = slot_;
+    a_.message = message_;
+  }
+  in_hand(const in_hand&) = delete;
+
+ private:
+  py_actor& a_;
+  reply_slot* slot_;
+  PyObject* message_;
+};
+
 }  // namespace odeon::python

@@ -1,6 +1,7 @@
 #include "encoded.hpp"
 
 #include "codec.hpp"
+#include "named_message.hpp"
 
 #include <functional>
 #include <map>
@@ -14,30 +15,7 @@ namespace {
 constexpr std::size_t types_max = 65'536;
 constexpr unsigned in_process = codec_pickle | codec_import;
 
-void destroy_encoded(void* p) noexcept { std::destroy_at(static_cast<encoded_payload*>(p)); }
-void relocate_encoded(void* to, void* from) {
-  auto* m = static_cast<encoded_payload*>(from);
-  std::construct_at(static_cast<encoded_payload*>(to), std::move(*m));
-  std::destroy_at(m);
-}
-void copy_encoded(void* to, const void* from) {
-  std::construct_at(static_cast<encoded_payload*>(to), *static_cast<const encoded_payload*>(from));
-}
-
-constexpr detail::message_type make_type(std::string_view name) {
-  return {.name = name,
-          .hash = fnv1a(name),
-          .destroy = &destroy_encoded,
-          .relocate = &relocate_encoded,
-          .size = sizeof(encoded_payload),
-          .align = alignof(encoded_payload),
-          .in_line = true,
-          .signal = false,
-          .copy = &copy_encoded,
-          .key = nullptr};
-}
-
-constexpr detail::message_type any_encoded = make_type("encoded object");
+constexpr detail::message_type any_encoded = named_type<encoded_payload>("encoded object");
 
 }  // namespace
 
@@ -52,30 +30,17 @@ const detail::message_type& encoded_type_for(std::string_view manifest) {
   if (auto found = all.find(manifest); found != all.end()) return found->second->type;
   if (all.size() >= types_max) return any_encoded;
   auto made = std::make_unique<known>(std::string(manifest), any_encoded);
-  made->type = make_type(made->name);
+  made->type = named_type<encoded_payload>(made->name);
   return all.emplace(manifest, std::move(made)).first->second->type;
 }
 
 bool is_encoded(const detail::message_type& type) noexcept {
-  return type.destroy == &destroy_encoded;
+  return is_named_type<encoded_payload>(type);
 }
 
 detail::envelope* make_encoded_envelope(encoded_payload body, bool extra) {
   const detail::message_type& type = encoded_type_for(body->manifest);
-  constexpr std::size_t bytes = sizeof(detail::envelope) + sizeof(encoded_payload);
-  const auto cls = static_cast<std::uint8_t>(
-      detail::pool_class(extra ? bytes + sizeof(detail::envelope_extra) + 8 : bytes));
-  auto* e = static_cast<detail::envelope*>(detail::pool_get(detail::pool_kind::envelope, cls));
-  e->next.store(nullptr, std::memory_order_relaxed);  // published by the delivery
-  e->type = &type;
-  e->cls = cls;
-  e->flags = 0;
-  if (extra) {
-    e->flags = detail::envelope::has_extra;
-    std::construct_at(e->extra());
-  }
-  ::new (static_cast<void*>(e + 1)) encoded_payload(std::move(body));
-  return e;
+  return make_named_envelope(type, std::move(body), extra);
 }
 
 // -- with the codec ------------------------------------------------------------------------------

@@ -31,25 +31,6 @@ class as_turn {
   detail::ambient* outer_;
 };
 
-/// What the handler that runs now is known by to its context.
-class in_hand {
- public:
-  in_hand(py_actor& a, reply_slot& slot, PyObject* message) noexcept
-      : a_(a),
-        slot_(std::exchange(a.slot, &slot)),
-        message_(std::exchange(a.message, message)) {}
-  ~in_hand() {
-    a_.slot = slot_;
-    a_.message = message_;
-  }
-  in_hand(const in_hand&) = delete;
-
- private:
-  py_actor& a_;
-  reply_slot* slot_;
-  PyObject* message_;
-};
-
 }  // namespace
 
 execution::execution(py_actor& a, PyObject* coroutine, std::string what) noexcept

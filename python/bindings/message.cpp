@@ -1,5 +1,7 @@
 #include "message.hpp"
 
+#include "named_message.hpp"
+
 #include <new>
 #include <string>
 
@@ -9,30 +11,7 @@ namespace {
 
 constexpr std::size_t types_max = 65'536;
 
-void destroy_message(void* p) noexcept { std::destroy_at(static_cast<py_message*>(p)); }
-void relocate_message(void* to, void* from) {
-  auto* m = static_cast<py_message*>(from);
-  std::construct_at(static_cast<py_message*>(to), std::move(*m));
-  std::destroy_at(m);
-}
-void copy_message(void* to, const void* from) {
-  std::construct_at(static_cast<py_message*>(to), *static_cast<const py_message*>(from));
-}
-
-constexpr detail::message_type make_type(std::string_view name) {
-  return {.name = name,
-          .hash = fnv1a(name),
-          .destroy = &destroy_message,
-          .relocate = &relocate_message,
-          .size = sizeof(py_message),
-          .align = alignof(py_message),
-          .in_line = true,
-          .signal = false,
-          .copy = &copy_message,
-          .key = nullptr};
-}
-
-constexpr detail::message_type any_object = make_type("object");
+constexpr detail::message_type any_object = named_type<py_message>("object");
 
 std::string name_of(PyTypeObject* cls) {
   owned module(PyObject_GetAttrString(reinterpret_cast<PyObject*>(cls), "__module__"));
@@ -59,7 +38,7 @@ const detail::message_type& look_up(interp& in, PyTypeObject* cls) {
   }
   // Never freed: dead letters and hops name it for as long as the process runs.
   auto* name = new std::string(name_of(cls));
-  auto* type = new detail::message_type(make_type(*name));
+  auto* type = new detail::message_type(named_type<py_message>(*name));
   const table_guard guard(in.tables);
   const auto [at, is_new] = in.message_types.emplace(cls, type);
   if (is_new) Py_INCREF(cls);  // or another class might come to stand at its address
@@ -119,31 +98,12 @@ const detail::message_type& message_type_for(interp& in, PyTypeObject* cls) noex
 }
 
 bool is_py_message(const detail::message_type& type) noexcept {
-  return type.destroy == &destroy_message;
+  return is_named_type<py_message>(type);
 }
 
 detail::envelope* make_py_envelope(interp& in, PyObject* stolen, bool extra) {
   const detail::message_type& type = message_type_for(in, Py_TYPE(stolen));
-  constexpr std::size_t bytes = sizeof(detail::envelope) + sizeof(py_message);
-  const auto cls = static_cast<std::uint8_t>(
-      detail::pool_class(extra ? bytes + sizeof(detail::envelope_extra) + 8 : bytes));
-  detail::envelope* e = nullptr;
-  try {
-    e = static_cast<detail::envelope*>(detail::pool_get(detail::pool_kind::envelope, cls));
-  } catch (...) {
-    Py_DECREF(stolen);
-    throw;
-  }
-  e->next.store(nullptr, std::memory_order_relaxed);
-  e->type = &type;
-  e->cls = cls;
-  e->flags = 0;
-  if (extra) {
-    e->flags = detail::envelope::has_extra;
-    std::construct_at(e->extra());
-  }
-  ::new (static_cast<void*>(e + 1)) py_message(in, stolen);
-  return e;
+  return make_named_envelope(type, py_message(in, stolen), extra);
 }
 
 }  // namespace odeon::python
