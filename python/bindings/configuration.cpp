@@ -197,10 +197,6 @@ PyObject* config_describe(PyObject* module, PyObject* capsule) {
   });
 }
 
-template <class F>
-PyCFunction fn(F* f) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
 PyMethodDef functions[] = {{"_config_load", &config_load, METH_VARARGS, nullptr},
                            {"_config_get", fn(&config_get), METH_FASTCALL, nullptr},
                            {"_config_names", fn(&config_names), METH_FASTCALL, nullptr},

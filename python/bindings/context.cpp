@@ -310,11 +310,6 @@ void context_dealloc(PyObject* o) {
   Py_DECREF(type);
 }
 
-template <class F>
-PyCFunction fn(F* f) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
-
 PyMethodDef context_methods[] = {
     {"child", &do_child, METH_O, "The child of that name, or None."},
     {"spawn", fn(&do_spawn), METH_FASTCALL | METH_KEYWORDS, "As ActorSystem.spawn: a child."},

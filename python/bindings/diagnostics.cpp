@@ -269,10 +269,6 @@ PyObject* in_hand(PyObject* module, PyObject* mark) {
   });
 }
 
-template <class F>
-PyCFunction fn(F* f) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
 PyMethodDef functions[] = {{"_dead_letters", &dead_letters, METH_O, nullptr},
                            {"_late_replies", &late_replies, METH_O, nullptr},
                            {"_metrics", &metrics_of, METH_O, nullptr},

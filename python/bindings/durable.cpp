@@ -244,11 +244,6 @@ PyObject* timer_read(PyObject* module, PyObject* o) {
   });
 }
 
-template <class F>
-PyCFunction fn(F* f) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
-
 PyMethodDef functions[] = {
     {"durable_install", fn(&install), METH_FASTCALL, nullptr},
     {"durable_permit", fn(&permit), METH_FASTCALL, nullptr},

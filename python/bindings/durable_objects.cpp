@@ -12,11 +12,6 @@ namespace odeon::python {
 
 namespace {
 
-template <class F>
-PyCFunction fn(F* f) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
-
 // -- Delivery ------------------------------------------------------------------------------------
 
 struct delivery_object {

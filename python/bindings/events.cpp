@@ -239,10 +239,6 @@ PyObject* close_relay(PyObject* module, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
-template <class F>
-PyCFunction fn(F* f) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
 PyMethodDef functions[] = {{"_event_subscribe", fn(&event_subscribe), METH_FASTCALL, nullptr},
                            {"_event_unsubscribe", fn(&event_unsubscribe), METH_FASTCALL, nullptr},
                            {"_event_on", fn(&event_on), METH_FASTCALL, nullptr},

@@ -263,11 +263,6 @@ PyObject* do_take_outbox(PyObject* o, arguments args, Py_ssize_t n) {
       after, max);
 }
 
-template <class F>
-PyCFunction fn(F* f) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
-
 const PyMethodDef methods[] = {
     {"_append", fn(&do_append), METH_FASTCALL, nullptr},
     {"_open_writer", fn(&do_open_writer), METH_FASTCALL, nullptr},

@@ -105,4 +105,10 @@ inline void set_exception(PyObject* stolen) noexcept {
   return true;
 }
 
+/// A function of any calling convention, for a `PyMethodDef` whose flags name that convention.
+template <class F>
+[[nodiscard]] PyCFunction fn(F* f) noexcept {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
+}
+
 }  // namespace odeon::python

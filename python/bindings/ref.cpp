@@ -214,11 +214,6 @@ void ref_dealloc(PyObject* o) {
   Py_DECREF(type);
 }
 
-template <class F>
-PyCFunction fn(F* f) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
-
 PyMethodDef ref_methods[] = {
     {"tell", fn(&ref_tell), METH_FASTCALL | METH_KEYWORDS,
      "tell(message, *, ttl=None, key=None, priority=0)\n--\n\nSends, and never waits."},

@@ -216,11 +216,6 @@ PyObject* system_of_ref(PyObject* module, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
-template <class F>
-PyCFunction fn(F* f) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
-
 PyMethodDef functions[] = {{"router_group", fn(&router_group), METH_FASTCALL, nullptr},
                            {"router_routees", fn(&router_routees), METH_FASTCALL, nullptr},
                            {"router_stats", fn(&router_stats_of), METH_FASTCALL, nullptr},

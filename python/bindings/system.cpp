@@ -237,11 +237,6 @@ int system_traverse(PyObject* o, visitproc visit, void* arg) {
   return 0;
 }
 
-template <class F>
-PyCFunction fn(F* f) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
-
 PyMethodDef system_methods[] = {
     {"_open", &system_open, METH_VARARGS, nullptr},
     {"_add_host", &system_add_host, METH_O, nullptr},
