@@ -38,7 +38,8 @@ constexpr std::string_view plain_value = "python.value";  // as the codec names 
 PyObject* reason_text(const exit_reason& r) { return text_of(to_string(r)); }
 
 PyObject* signal(interp& in, const char* make, const any_ref& who, const exit_reason& reason) {
-  static constexpr const char* kinds[] = {"stopped", "failed", "killed", "linked", "no_such_actor"};
+  static constexpr const char* kinds[] = {"stopped", "failed",        "killed",
+                                          "linked",  "no_such_actor", "unreachable"};
   owned ref(new_ref(in, who));
   owned text(reason_text(reason));
   if (!ref || !text) return nullptr;

@@ -3,6 +3,7 @@
 
 #include "internal/cell_access.hpp"
 #include "internal/side_mailbox.hpp"
+#include <odeon/core/detail/routing.hpp>
 
 #include <algorithm>
 
@@ -50,6 +51,7 @@ void signal(cell& c, turn& t, S s) {
 // -- watch ----------------------------------------------------------------------------------------
 
 void tell_terminated(cell& watcher, any_ref who, const exit_reason& reason) {
+  if (far_target* far = far_target_of(watcher)) return far->terminated(watcher, who, reason);
   post(
       watcher, std::move(who),
       [](cell& c, turn& t, control_message& m) {
@@ -62,6 +64,7 @@ void tell_terminated(cell& watcher, any_ref who, const exit_reason& reason) {
 }
 
 void send_watch(cell& target, any_ref watcher) {
+  if (far_target* far = far_target_of(target)) return far->watch(target, std::move(watcher));
   const bool posted = post(target, watcher, [](cell& c, turn& t, control_message& m) {
     if (t.ended)
       tell_terminated(*m.who.get(), any_ref::share(&c), reason_of(c));
@@ -72,6 +75,7 @@ void send_watch(cell& target, any_ref watcher) {
 }
 
 void send_unwatch(cell& target, any_ref watcher) {
+  if (far_target* far = far_target_of(target)) return far->unwatch(target, std::move(watcher));
   post(target, std::move(watcher), [](cell& c, turn&, control_message& m) {
     if (auto* x = c.extension_if()) take(x->watchers, m.who);
   });
@@ -80,6 +84,7 @@ void send_unwatch(cell& target, any_ref watcher) {
 // -- link -----------------------------------------------------------------------------------------
 
 void tell_exit(cell& linked, any_ref who, const exit_reason& reason) {
+  if (far_target* far = far_target_of(linked)) return far->exited(linked, who, reason);
   post(
       linked, std::move(who),
       [](cell& c, turn& t, control_message& m) {
@@ -98,6 +103,7 @@ void tell_exit(cell& linked, any_ref who, const exit_reason& reason) {
 }
 
 void send_link(cell& target, any_ref from) {
+  if (far_target* far = far_target_of(target)) return far->link(target, std::move(from));
   const bool posted = post(target, from, [](cell& c, turn& t, control_message& m) {
     if (t.ended)
       tell_exit(*m.who.get(), any_ref::share(&c), reason_of(c));
@@ -108,6 +114,7 @@ void send_link(cell& target, any_ref from) {
 }
 
 void send_unlink(cell& target, any_ref from) {
+  if (far_target* far = far_target_of(target)) return far->unlink(target, std::move(from));
   post(target, std::move(from), [](cell& c, turn&, control_message& m) {
     if (auto* x = c.extension_if()) take(x->links, m.who);
   });
@@ -116,6 +123,7 @@ void send_unlink(cell& target, any_ref from) {
 // -- stop and kill --------------------------------------------------------------------------------
 
 void send_stop(cell& target, bool kill) {
+  if (far_target* far = far_target_of(target)) return far->stop(target, kill);
   core_use core(target.system());
   if (!core) return;
   auto* m = new control_message([](cell& c, turn& t, control_message& m) {
@@ -144,6 +152,7 @@ void send_cancel(cell& target, ask_state_base& ask) {
 
 // A request of the call chain that the target's suspended handler belongs to is let in beside it.
 void send_admit(cell& target, ask_state_base& ask) {
+  if (far_target_of(target)) return;  // its actor's own system sees to that
   core_use core(target.system());
   if (!core) return;
   auto* m = new control_message([](cell& c, turn& t, control_message& m) {

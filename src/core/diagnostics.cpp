@@ -20,8 +20,8 @@ std::string_view to_string(actor_state s) noexcept {
 }
 
 std::string to_string(const exit_reason& reason) {
-  static constexpr std::string_view names[] = {"stopped", "failed", "killed", "linked",
-                                               "no such actor"};
+  static constexpr std::string_view names[] = {"stopped", "failed",        "killed",
+                                               "linked",  "no such actor", "unreachable"};
   std::string out(names[static_cast<std::size_t>(reason.kind)]);
   if (!reason.text.empty()) out += ": " + reason.text;
   return out;

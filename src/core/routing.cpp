@@ -84,6 +84,66 @@ stand_in* stand_in_of(const cell& c) noexcept {
   return x ? x->stands_in.get() : nullptr;
 }
 
+// -- actors elsewhere -----------------------------------------------------------------------------
+
+namespace {
+
+// The class of a cell that never has an object.
+constexpr handler_entry no_handler{};
+constexpr actor_class far_class{
+    .name = "far actor",
+    .size = 0,
+    .args_offset = 0,
+    .handlers = {&no_handler, 0},
+    .construct = nullptr,
+    .destroy = nullptr,
+    .destroy_args = nullptr,
+    .copy_args = nullptr,
+    .run_hook = nullptr,
+    .context_in = nullptr,
+    .hooks = 0,
+    .reentrant = false,
+};
+
+}  // namespace
+
+cell* make_far_cell(system_anchor& system, std::string path, std::shared_ptr<far_target> target) {
+  core_use core(system);
+  if (!core) throw actor_error(errc::system_stopped, "the actor system is gone");
+  cell* c = cell_access::make(*core, far_class, *core->default_executor, nullptr);
+  try {
+    cell_extension& x = c->extension();
+    x.path = std::move(path);
+    x.stands_in = std::move(target);
+  } catch (...) {
+    cell_access::discard(*c);
+    throw;
+  }
+  cell_access::set_flag(*c, cell::remote_flag | cell::far_flag);
+  // Nothing of it lives here: the caller's reference alone keeps it.
+  cell_access::release(*c);
+  c->drop_ref();
+  return c;
+}
+
+far_target* far_target_of(const cell& c) noexcept {
+  if (!(cell_access::flags(c) & cell::far_flag)) return nullptr;
+  return static_cast<far_target*>(c.extension_if()->stands_in.get());
+}
+
+void far_cell_ended(cell& c) noexcept { cell_access::set_flag(c, cell::terminated_flag); }
+
+void tell_terminated_of(cell& watcher, any_ref who, const exit_reason& reason) noexcept {
+  tell_terminated(watcher, std::move(who), reason);
+}
+void tell_exit_of(cell& linked, any_ref who, const exit_reason& reason) noexcept {
+  tell_exit(linked, std::move(who), reason);
+}
+void watch_for(cell& target, any_ref watcher) { send_watch(target, std::move(watcher)); }
+void unwatch_for(cell& target, any_ref watcher) { send_unwatch(target, std::move(watcher)); }
+void link_for(cell& target, any_ref other) { send_link(target, std::move(other)); }
+void unlink_for(cell& target, any_ref other) { send_unlink(target, std::move(other)); }
+
 // -- looking --------------------------------------------------------------------------------------
 
 void count_waiting(cell& c) {

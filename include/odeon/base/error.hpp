@@ -27,6 +27,8 @@ enum class errc : int {
   expired = 4,        ///< the message's ttl or its ask's deadline had passed when it was taken
   unhandled = 5,      ///< the actor (or its present behaviour) has no handler for the message
   unreachable = 6,    ///< the actor lives elsewhere, and there is no way to it now
+  stale = 7,          ///< it was meant for an earlier incarnation of what has that path now
+  peer_overloaded = 8,  ///< the queue to the actor's node was at its bound
   // Asks.
   ask_timeout = 10,     ///< no reply came in time; the text says where the request was
   handler_failed = 11,  ///< the handler threw; the text is that exception's
@@ -62,6 +64,18 @@ enum class errc : int {
   io_failed = 64,         ///< the operating system or the store refused; the text is its own
   store_full = 65,        ///< no space is left; nothing of the write remains
   store_closed = 66,      ///< the store is closed or not reachable
+  // Other machines. Each text has the peer's address and says what to do.
+  unknown_host = 80,           ///< the name of the host has no address
+  connection_refused = 81,     ///< nothing listens at that address
+  connect_timeout = 82,        ///< no connection, or no handshake, came to be in time
+  bad_certificate = 83,        ///< a certificate that this side does not trust, or for another name
+  expired_certificate = 84,    ///< a certificate whose time is over, or has not begun
+  authentication_failed = 85,  ///< the other side does not have the secret, or asks for less
+  incompatible_peer = 86,      ///< no version or codec of the protocol that both sides speak
+  protocol_violation = 87,     ///< bytes that no peer sends: altered, replayed, cut or made up
+  contract_changed = 88,       ///< both sides know the message, and disagree about its form
+  quarantined = 89,            ///< that incarnation of the peer was given up and stays so
+  placement_failed = 90,       ///< no member of the federation has what the actor needs
   // The runtime itself.
   internal = 99,  ///< a defect in Odeon: please report it with its text
 };

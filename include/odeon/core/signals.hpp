@@ -20,6 +20,7 @@ enum class exit_kind : std::uint8_t {
   killed,         ///< `kill`
   linked,         ///< a linked actor ended, and it does not trap exits
   no_such_actor,  ///< a watch of something that was never there, or whose memory is gone
+  unreachable,    ///< it lives on another node, which was given up; it may still run
 };
 
 struct exit_reason {

@@ -88,6 +88,24 @@ class Unreachable(OdeonError, ConnectionError):
     code = "unreachable"
 
 
+class AuthenticationFailed(OdeonError, ConnectionError):
+    """The other side has no certificate that this one trusts, or not the shared secret."""
+
+    code = "authentication_failed"
+
+
+class IncompatiblePeer(OdeonError, ConnectionError):
+    """The two sides share no version of the protocol, or disagree about a message's form."""
+
+    code = "incompatible_peer"
+
+
+class PlacementFailed(OdeonError):
+    """No member of the federation has what the actor needs; the text names what was missing."""
+
+    code = "placement_failed"
+
+
 class AskTimeout(OdeonError, TimeoutError):
     """No reply came in time; the text says where the request was."""
 
@@ -264,6 +282,14 @@ _by_code["unknown_manifest"] = DecodingError
 _by_code["newer_version"] = DecodingError
 _by_code["store_closed"] = IoFailed
 _by_code["restart_limit"] = ActorStopped
+_by_code["stale"] = ActorStopped
+_by_code["peer_overloaded"] = MailboxFull
+for _code in ("unknown_host", "connection_refused", "connect_timeout", "quarantined"):
+    _by_code[_code] = Unreachable
+for _code in ("bad_certificate", "expired_certificate"):
+    _by_code[_code] = AuthenticationFailed
+for _code in ("protocol_violation", "contract_changed"):
+    _by_code[_code] = IncompatiblePeer
 
 
 def from_code(code: str, text: str) -> OdeonError:

@@ -12,7 +12,8 @@ __all__ = ["ExitSignal", "ReceiveTimeout", "Terminated"]
 class Terminated:
     """A watched actor has ended: exactly once for each watch, also when it had ended before.
 
-    ``kind`` is "stopped", "failed", "killed", "linked" or "no_such_actor"; ``reason`` a sentence.
+    ``kind`` is "stopped", "failed", "killed", "linked", "no_such_actor" or "unreachable";
+    ``reason`` a sentence.
     """
 
     ref: Any

@@ -123,6 +123,8 @@ class cell final : public runnable {
   static constexpr std::uint32_t remote_flag =
       4;  // a stand-in: messages are routed elsewhere, see detail/routing.hpp
   static constexpr std::uint32_t counting_flag = 8;  // what waits in the mailbox is counted
+  static constexpr std::uint32_t far_flag =
+      16;  // with remote_flag: no actor, but the local end of one elsewhere
   static constexpr std::uint32_t slow_mask =
       terminated_flag | side_mailbox_flag | remote_flag | counting_flag;
   // Of the actor's side; a message is only taken while none of these is set.

@@ -43,6 +43,28 @@ class stand_in {
   [[nodiscard]] virtual const void* kind() const noexcept = 0;
 };
 
+/// What stands for an actor that lives elsewhere: its cell has no turns, no children and no place
+/// in the tree; whatever is sent to it, also by the runtime itself, is routed. `given_up` tells of
+/// asks; `ended` is never called: the stand-in is destroyed with the last reference to its cell,
+/// on any thread, also after the system's end. All of it may be called from any thread, must be
+/// short and must not throw.
+class far_target : public stand_in {
+ public:
+  /// `watcher`, a cell of this process, is to be told once when the actor has ended
+  /// (`tell_terminated_of`).
+  virtual void watch(cell& self, any_ref watcher) noexcept = 0;
+  virtual void unwatch(cell& self, any_ref watcher) noexcept = 0;
+  /// Both ways: each is to be told of the other's end (`tell_exit_of`).
+  virtual void link(cell& self, any_ref other) noexcept = 0;
+  virtual void unlink(cell& self, any_ref other) noexcept = 0;
+  virtual void stop(cell& self, bool kill) noexcept = 0;
+  /// The far actor watched or was linked to `who`, which is here and has ended.
+  virtual void terminated(cell& self, any_ref who, const exit_reason& reason) noexcept = 0;
+  virtual void exited(cell& self, any_ref who, const exit_reason& reason) noexcept = 0;
+
+  void ended(cell&) noexcept final {}
+};
+
 class pull_source {
  public:
   virtual ~pull_source() = default;
@@ -77,6 +99,27 @@ struct actor_recipe {
 /// As `spawn_cell`; what the actor's own class does not handle goes to `in_place`.
 cell* spawn_stand_in(system_anchor& system, const spawn_request& request,
                      std::shared_ptr<stand_in> in_place);
+/// The local end of an actor elsewhere, with a reference for the caller; it goes with the last one.
+/// `path` is what `any_ref::path` gives. Its tells and asks go to `target`. Throws
+/// `system_stopped`.
+/// @threadsafe
+cell* make_far_cell(system_anchor& system, std::string path, std::shared_ptr<far_target> target);
+/// The target of such a cell, or null for any other. Lives as long as the cell.
+[[nodiscard]] far_target* far_target_of(const cell& c) noexcept;
+/// From now on `is_terminated` says so, and what is sent there is a dead letter `actor_stopped`.
+/// For the local end of an actor that has ended. @threadsafe
+void far_cell_ended(cell& c) noexcept;
+/// Tells `watcher` that the actor it watches has ended; nothing when it does not watch any more.
+/// @threadsafe
+void tell_terminated_of(cell& watcher, any_ref who, const exit_reason& reason) noexcept;
+/// The same for a link.
+void tell_exit_of(cell& linked, any_ref who, const exit_reason& reason) noexcept;
+/// As `context::watch` and the rest, for who acts for an actor elsewhere, whose local end is
+/// `watcher`. @threadsafe
+void watch_for(cell& target, any_ref watcher);
+void unwatch_for(cell& target, any_ref watcher);
+void link_for(cell& target, any_ref other);
+void unlink_for(cell& target, any_ref other);
 /// The cell's own, or null. Lives as long as the cell.
 [[nodiscard]] stand_in* stand_in_of(const cell& c) noexcept;
 
