@@ -8,7 +8,7 @@ many kernels lack, and every fault can be changed while connections are open.
     with PacketNetwork(["a", "b"], seed=7) as net:
         server = net.run("b", ["./server", "--listen", f"{net.address('b')}:7400"])
         net.link("a", "b").loss = 0.2                 # what a sends to b
-        net.link("b", "a").delay = (0.005, 0.050)     # seconds, uniform: packets overtake each other
+        net.link("b", "a").delay = (0.005, 0.050)     # seconds, uniform: some overtake others
         net.cut("a", "b")                             # one way; net.partition("a", "b") is both
 
 Needs Linux, root (for namespaces and devices), and `ip`; `why_not()` says what is missing. What is
@@ -179,7 +179,7 @@ class PacketNetwork:
         self._ip("-n", self._names[host], "link", "set", "t0", "up")
 
     def run(self, host: str, command: list[str], **options: object) -> subprocess.Popen:
-        """Starts a program on that host; pipes for all three streams, as text. Killed at the end."""
+        """Starts a program on that host, with pipes of text. Killed at the end."""
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
         p = subprocess.Popen(
             ["ip", "netns", "exec", self._names[host], *command], **(streams | options)
