@@ -27,6 +27,11 @@ struct actor_name {
   friend bool operator==(const actor_name&, const actor_name&) = default;
 };
 
+/// What a name that has come is called in this process: equal serials are equal names (path and
+/// uid, or manifest, version and format), for the life of the process. 0: it has none. So what was
+/// found out about a name can be kept under its serial and needs no look-up by text.
+using name_serial = std::uint64_t;
+
 /// At most once, in order per pair of actors. A view: everything belongs to who made it.
 struct user_message {
   user_kind kind = user_kind::tell;
@@ -38,6 +43,10 @@ struct user_message {
   std::uint64_t key = 0;      ///< as tell_options
   std::int32_t priority = 0;  ///< as tell_options
   wire::tagged_view message;
+  // Of a message that has come; not looked at when one is sent.
+  name_serial to_serial = 0;
+  name_serial from_serial = 0;
+  name_serial type_serial = 0;  ///< of manifest, version and format of `message`
 };
 
 }  // namespace odeon::remote::detail
