@@ -28,8 +28,10 @@ if(ODEON_SANITIZE)
     UBSAN_OPTIONS=print_stacktrace=1)
 endif()
 
-# Modules whose client libraries few machines have, and which Python programs do not use.
-set(ODEON_PYTHON_WITHOUT postgres mariadb)
+# A module that is not built, because its client library is not here, is left out by itself; its functions then raise
+# NotImplementedError. Names here leave out one that could be built, such as "postgres;mariadb".
+set(ODEON_PYTHON_WITHOUT "" CACHE STRING "Modules that the Python package is to be without, though they could be built")
+mark_as_advanced(ODEON_PYTHON_WITHOUT)
 
 # Sets <out> to lines "tag;path;version;suffix;headers", each quoted as one element: see tools/pythons.py.
 function(odeon_find_pythons out)

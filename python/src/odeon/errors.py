@@ -253,7 +253,8 @@ class WorkerDied(OdeonError):
 
 
 class QuotaExceeded(OdeonError):
-    """A dispatcher's quota (actors, waiting messages, memory) is used up."""
+    """A bound is used up: a dispatcher's quota (actors, waiting messages, memory), or one that a
+    journal, a store or a router was given. The text names it."""
 
     code = "quota_exceeded"
 
@@ -276,7 +277,7 @@ _by_code: dict[str, type[OdeonError]] = {
     if isinstance(cls, type) and issubclass(cls, OdeonError) and cls is not OdeonError
 }
 _by_code["truncated"] = DecodingError
-_by_code["limit_exceeded"] = DecodingError
+_by_code["limit_exceeded"] = QuotaExceeded
 _by_code["missing_field"] = DecodingError
 _by_code["unknown_manifest"] = DecodingError
 _by_code["newer_version"] = DecodingError
