@@ -1,5 +1,7 @@
 #pragma once
 
+#include <odeon/base/config.hpp>
+#include <odeon/base/error.hpp>
 #include <odeon/base/time.hpp>
 #include <odeon/remote/fwd.hpp>
 #include <odeon/runtime/fwd.hpp>
@@ -68,6 +70,10 @@ struct limits {
   duration goodbye = std::chrono::seconds(1);              ///< for the clean close
   double phi_threshold = 10.0;                             ///< of the failure detector
   unsigned streams = 1;  ///< connections for user messages, dealt by receiver; 1 to 16
+  /// Without a message either way, and nothing here that holds the peer: the side that connected
+  /// closes the connection. 0: never.
+  duration idle_after = std::chrono::minutes(5);
+  std::size_t quarantined = 65'536;  ///< incarnations remembered as gone; the oldest are forgotten
 };
 
 /// Where and how.
@@ -85,6 +91,17 @@ struct endpoint_options {
   bool compress = false;                         ///< payloads above `compress_above`, when both can
   std::size_t compress_above = 1024;             ///< bytes
   std::map<std::string, std::string> tags = {};  ///< told to every peer: capabilities, versions
+
+  /// Whether these can be meant. `invalid_argument` with a sentence that names the option: a limit
+  /// of nothing, a secret that is too short, a network without protection that nobody called
+  /// trusted, an address to listen on that others cannot know.
+  [[nodiscard]] result<void> check() const;
+
+  /// The keys of `remote.*`, for `configuration::load`, which checks them.
+  [[nodiscard]] static config_schema schema();
+  /// What a configuration loaded with that schema says, checked. Reads the file of the secret.
+  /// Errors: as `check`; `not_found` and `io_failed` for that file.
+  [[nodiscard]] static result<endpoint_options> from(const configuration& config);
 };
 
 /// What a handshake has told of the other side.

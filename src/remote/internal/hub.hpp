@@ -3,6 +3,7 @@
 #include "messages.hpp"
 #include <odeon/base/error.hpp>
 #include <odeon/core/fwd.hpp>
+#include <odeon/remote/metrics.hpp>
 #include <odeon/remote/options.hpp>
 #include <odeon/task/future.hpp>
 #include <odeon/wire/bytes.hpp>
@@ -94,6 +95,8 @@ class hub {
   [[nodiscard]] virtual std::vector<std::shared_ptr<peer>> peers() const = 0;
   /// Closes the association on purpose: `quarantine` for ever, else until somebody needs it.
   virtual void drop(peer& p, bool quarantine, std::string_view why) noexcept = 0;
+  /// How everything is doing. Costs time in the number of peers, and holds up nobody.
+  [[nodiscard]] virtual endpoint_metrics metrics() const { return {}; }
 };
 
 }  // namespace odeon::remote::detail
