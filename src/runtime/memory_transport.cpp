@@ -314,8 +314,10 @@ class memory_transport final : public transport {
     const std::string there = to_string(*at);
     const auto found = net_->listening.find(there);
     if (found == net_->listening.end() || !found->second->has_room())
-      return s.complete(
-          done, connected(fail(errc::unreachable, "cannot connect to " + there + ": refused")));
+      return s.complete(done, connected(fail(errc::connection_refused,
+                                             "cannot connect to " + there +
+                                                 ": nobody accepts connections there; start what "
+                                                 "listens, or check the address")));
     const std::string here = to_string({"local", next_port_++});
     auto to = std::make_shared<pipe>(), back = std::make_shared<pipe>();
     auto near = std::make_unique<memory_connection>(net_, back, to, here, there);

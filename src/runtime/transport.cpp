@@ -4,6 +4,8 @@
 
 namespace odeon {
 
+std::size_t connection::try_write(std::span<const const_bytes>) noexcept { return 0; }
+
 result<host_and_port> parse_address(std::string_view text) {
   const auto wrong = [&](const char* why) {
     return fail(errc::invalid_argument, "'" + std::string(text) + "' is no address: " + why);

@@ -96,7 +96,7 @@ TEST_CASE("a refused connection fails the stream, and nothing was asked for") {
   const auto out =
       run_partial(n.k, probe_source(lines{"a", "b"}, s) | tcp::outgoing(*n.net, "nobody:1"));
   REQUIRE(out.why.has_value());
-  CHECK(*out.why == errc::unreachable);
+  CHECK(*out.why == errc::connection_refused);
   n.k.settle();
   CHECK(s->given == 0);
   CHECK(s->cancelled);
@@ -188,7 +188,7 @@ TEST_CASE("unbinding completes the source of connections, and those there are go
   n.k.settle();
   b.unbind();
   CHECK(done.result().has_value());
-  CHECK(n.ask(source::single(std::string("late")), b).error() == errc::unreachable);
+  CHECK(n.ask(source::single(std::string("late")), b).error() == errc::connection_refused);
   (void)in.try_offer("still here");
   n.k.settle();
   in.complete();

@@ -25,9 +25,12 @@
 /// Demand. Nothing is read that was not asked for, and a write is done when all its bytes have been
 /// taken: a side that does not read stops the other's writes, after what the ways between hold.
 ///
-/// Errors. `unreachable`: no connection came to be. `io_failed`: a connection broke, the text being
-/// the system's. `cancelled`: this side gave up (abort, close, let go of, or the transport's end).
-/// `invalid_argument`: an operation outside its contract.
+/// Errors. No connection came to be: `unknown_host`, `connection_refused`, `connect_timeout`, or
+/// `unreachable` for any other reason; where peers show who they are, `bad_certificate`,
+/// `expired_certificate` and `protocol_violation` as well. Each text has the peer's address and
+/// says what to do. `io_failed`: a connection broke, the text being the system's. `cancelled`: this
+/// side gave up (abort, close, let go of, or the transport's end). `invalid_argument`: an operation
+/// outside its contract.
 ///
 /// Lifetimes. Connections and listeners may outlive their transport; they are dead then.
 
@@ -71,6 +74,13 @@ class connection {
   virtual void write(std::span<const const_bytes> pieces, write_done done) = 0;
   void write(const_bytes bytes, write_done done) { write({&bytes, 1}, std::move(done)); }
 
+  /// Writes what can be taken now, on the calling thread: how many bytes of the pieces, in order,
+  /// were taken. Nobody is told anything later, which saves a `done` and its way to a thread. Fewer
+  /// than all, or 0, says nothing but that `write` must be called for the rest: it waits, or tells
+  /// what is wrong. Not beside a `write`: then nothing is taken. A transport that cannot do it
+  /// takes nothing.
+  [[nodiscard]] virtual std::size_t try_write(std::span<const const_bytes> pieces) noexcept;
+
   /// No more will be written: the peer reads what is on its way, and then the end. Reading goes on.
   /// Counts as a write; the last one.
   virtual void end_writing(write_done done) = 0;
@@ -81,6 +91,10 @@ class connection {
   /// "127.0.0.1:40312", for people and logs. Owned by the connection.
   [[nodiscard]] virtual const std::string& local_address() const noexcept = 0;
   [[nodiscard]] virtual const std::string& peer_address() const noexcept = 0;
+
+  /// The name that the peer has proved to have, by a certificate say; empty where peers do not show
+  /// who they are. Owned by the connection.
+  [[nodiscard]] virtual std::string_view peer_identity() const noexcept { return {}; }
 };
 
 /// A place where connections arrive. @threadsafe
@@ -118,7 +132,7 @@ class transport {
                                                                  listen_options options = {}) = 0;
 
   /// Connects to "host:port", where the host may be a name. Errors, in `done`: `invalid_argument`
-  /// for a text that is no address, else `unreachable`.
+  /// for a text that is no address, else those of a connection that did not come to be (above).
   virtual void connect(std::string_view address, connect_options options, connect_done done) = 0;
 };
 

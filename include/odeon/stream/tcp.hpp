@@ -292,10 +292,10 @@ class binding {
 }
 
 /// Connects when it is run; what comes in is sent, what comes out was received. It asks for nothing
-/// before it is connected. No connection: it fails with `errc::unreachable` and cancels what is
-/// before. The end of what comes in is told to the peer, and what the peer still sends comes out.
-/// Cancelled, it cancels what is before and closes the connection, in good order unless bytes are
-/// just being written. `t` must outlive the run's start.
+/// before it is connected. No connection: it fails with the error of `transport::connect` and
+/// cancels what is before. The end of what comes in is told to the peer, and what the peer still
+/// sends comes out. Cancelled, it cancels what is before and closes the connection, in good order
+/// unless bytes are just being written. `t` must outlive the run's start.
 [[nodiscard]] inline auto outgoing(transport& t, std::string address, options o = {}) {
   return detail::tcp_outgoing_flow{&t, std::move(address), o};
 }

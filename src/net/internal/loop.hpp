@@ -7,15 +7,21 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
 
-/// @file A thread that waits for sockets. The protocol stands at the top of tcp.cpp.
+/// @file A thread that waits for sockets, and what is submitted to it.
+///
+/// From the outside everything is submitted: run at once when the caller is the loop's thread (Asio
+/// calls no handler inside an initiation), else posted. `submit` and the closing of a loop exclude
+/// each other by `mutex_`, so what was submitted before the closing is run, and what comes after it
+/// is told so and cancels itself.
 
-namespace odeon::tcp_detail {
+namespace odeon::net_detail {
 
 namespace asio = boost::asio;
 
@@ -43,23 +49,36 @@ class loop final : runnable {
     thread_->submit(*this);
   }
 
+  [[nodiscard]] bool is_current() noexcept { return io.get_executor().running_in_this_thread(); }
+
   /// False: the loop is closed, and `f` was not called and will not be.
   template <class F>
   [[nodiscard]] bool submit(F&& f) {
-    if (io.get_executor().running_in_this_thread()) {
+    if (is_current()) {
       if (closing) return false;
       std::forward<F>(f)();
       return true;
     }
-    std::lock_guard guard(mutex_);
-    if (closed_) return false;
+    return post_from_outside(std::forward<F>(f));
+  }
+
+  /// The same, but never inside the call; on its own thread it is never refused.
+  template <class F>
+  [[nodiscard]] bool later(F&& f) {
+    if (!is_current()) return post_from_outside(std::forward<F>(f));
     asio::post(io, std::forward<F>(f));
     return true;
   }
-  /// Steps 1 to 3.
+
+  /// Refuses what comes from now on, on any thread; not yet seen by one that is inside `submit`.
+  [[nodiscard]] bool is_closed() const noexcept {
+    return closed_.load(std::memory_order_relaxed);  // a hint: `mutex_` decides
+  }
+
+  /// Steps 1 to 3 of the shutdown (socket_transport.cpp).
   void close() {
     std::lock_guard guard(mutex_);
-    closed_ = true;
+    closed_.store(true, std::memory_order_relaxed);  // under the lock, which orders it
     asio::post(io, [this] {
       closing = true;
       for (auto& [key, c] : std::exchange(open, {}))
@@ -78,8 +97,16 @@ class loop final : runnable {
  private:
   static void run(runnable& self) noexcept { static_cast<loop&>(self).io.run(); }
 
+  template <class F>
+  bool post_from_outside(F&& f) {
+    std::lock_guard guard(mutex_);
+    if (closed_.load(std::memory_order_relaxed)) return false;  // the lock orders it
+    asio::post(io, std::forward<F>(f));
+    return true;
+  }
+
   std::mutex mutex_;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};
   asio::executor_work_guard<asio::io_context::executor_type> guard_;
   std::unique_ptr<executor> thread_;
 };
@@ -98,10 +125,21 @@ void operate(loop& l, Start start, std::move_only_function<void(R)> done) {
   if (!l.submit(std::move(op))) op.done(R(gave_up()));
 }
 
+/// Calls `done(r)` on the loop's thread, later; on one that is closed it is told `cancelled` here.
+template <class R>
+void tell(loop& l, std::move_only_function<void(R)> done, R r) {
+  struct telling {
+    std::move_only_function<void(R)> done;
+    R r;
+    void operator()() { done(std::move(r)); }
+  } t{std::move(done), std::move(r)};
+  if (!l.later(std::move(t))) t.done(R(gave_up()));
+}
+
 /// Calls `done` on the loop's thread, later. There.
 template <class R>
 void complete_later(loop& l, std::move_only_function<void(R)> done, R r) {
   asio::post(l.io, [d = std::move(done), r = std::move(r)]() mutable { d(std::move(r)); });
 }
 
-}  // namespace odeon::tcp_detail
+}  // namespace odeon::net_detail
