@@ -31,9 +31,12 @@
 /// | | open | messages travel | `goodbye`, the peer's goodbye, or an error of `receive` | | closed
 /// | nothing more is read; what `take` still gives (a refusal) may be written | |
 ///
+/// A `receive` that makes the state `deciding` or `open` returns at once, and may leave bytes of
+/// frames untouched: after `accept` and `attach`, call `receive(0, …)`.
+///
 /// After an error of `receive` nothing more is delivered; the connection is to be closed once what
-/// `take` gives was written. During the handshake it gives a refusal that the peer can read, and
-/// after it a goodbye.
+/// `take` gives was written: during the handshake a refusal that the peer can read, and after it
+/// the goodbye (`violation`) that the owner asks for.
 ///
 /// Threads. Until the state is `open`, one thread at a time. Then the two halves are independent:
 /// one thread at a time in the read half, one in the write half, and both at the same time. What
@@ -125,10 +128,11 @@ class session {
   // --- Read half
   // -----------------------------------------------------------------------------------
 
-  /// Where the next bytes are to be read into; never empty, usually 64 KiB, and the whole rest of a
-  /// frame of which the beginning has come. Valid until `receive`.
+  /// Where the next bytes are to be read into; never empty. Begins with 4 KiB and grows with what
+  /// comes, never with what a length claims; at most to two frames. Valid until `receive`.
   [[nodiscard]] std::span<std::byte> room();
-  /// `count` bytes of `room()` have been filled. Errors, each with what to do:
+  /// `count` bytes of `room()` have been filled; 0: only what is there already is looked at, after
+  /// `accept`. Errors, each with what to do:
   /// `incompatible_peer` (no common version; the peer demands more protection than this side has),
   /// `authentication_failed` (wrong secret, less protection than demanded, a certificate for
   /// another name), `protocol_violation`, `limit_exceeded`, and what the peer's refusal says.
@@ -140,8 +144,9 @@ class session {
   // --- Write half
   // ----------------------------------------------------------------------------------
 
-  /// Takes a message, whose bytes are copied. False: the ordinary lane's credit is used up, ask
-  /// again after `apply`. A message above `small_bytes_max` is always taken, and is then sent in
+  /// Takes a message, whose bytes are copied. False: the ordinary lane's credit is used up, or the
+  /// session is not open; ask again after `apply`, with this one first: what comes later must not
+  /// overtake it. A message above `small_bytes_max` is always taken, and is then sent in
   /// chunks between the others; what follows it for the same pair of actors follows it, and is
   /// taken as well (see `held_bytes`). Errors, the message being the only thing lost:
   /// `limit_exceeded` (above the peer's `message_bytes`, or a name above `name_bytes_max`),
@@ -149,7 +154,8 @@ class session {
   [[nodiscard]] result<bool> add(const user_message& m);
   /// A heartbeat with the time; the peer answers it (`feedback::round_trip`).
   void heartbeat(time_point now);
-  /// The last thing that is sent. Chunks that wait are not sent any more.
+  /// The last thing that is sent, behind what was added; chunks that wait are not sent any more
+  /// (`drain`). What comes is still read. In `handshake` and `deciding`: nothing, see `refuse`.
   void goodbye(goodbye_reason why, std::string_view text);
   /// What the read half has collected. `protocol_violation`: an acknowledgement of what was not
   /// sent, credit beyond all bounds.
@@ -158,9 +164,10 @@ class session {
   /// Whether `take` would give something: messages, control records in the attached outbox,
   /// acknowledgements, chunks that have credit.
   [[nodiscard]] bool has_output() const noexcept;
-  /// Makes frames of what was added, with their counters and checks, and puts them behind what is
-  /// in `out`: swaps buffers instead of copying when they are empty. At most `large_turn` bytes of
-  /// chunks and `control_window` of records at a time: ask `has_output` again.
+  /// Makes frames of what was added, with their counters and checks. `out` must be empty: what one
+  /// call gives is written before the next is made. Swaps buffers instead of copying. At most
+  /// `large_turn` bytes of chunks and `control_window` of records at a time: ask `has_output`
+  /// again.
   void take(output& out);
 
   /// Large messages and what must follow them, taken and not wholly given out: their bytes.
@@ -173,6 +180,7 @@ class session {
   struct shared;
   struct read_half;
   struct write_half;
+  void open_halves();
   std::unique_ptr<shared> shared_;
   std::unique_ptr<read_half> read_;
   std::unique_ptr<write_half> write_;

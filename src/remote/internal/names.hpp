@@ -1,0 +1,141 @@
+#pragma once
+
+#include "cursor.hpp"
+#include "messages.hpp"
+#include "protocol.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+/// @file Names are written out once a connection, and are small numbers after that. The sender
+/// numbers them: a definition gives a slot its text, and may give one in use another. So both sides
+/// hold the same table without asking each other, and its size is the receiver's choice.
+///
+/// A reference is a variable number: 0 nothing; 1 a literal: text and extra follow; 2 a definition:
+/// slot, text and extra follow; n ≥ 3 what slot n - 3 has. The text is a length and bytes; extra is
+/// a variable number: an actor's uid, or version * 256 + format of a type.
+
+namespace odeon::remote::detail {
+
+enum class name_kind : std::uint8_t { actor = 0, type = 1 };
+
+/// What a table holds.
+struct name_bounds {
+  std::size_t slots = names_least;
+  [[nodiscard]] std::size_t text_bytes() const noexcept { return slots * name_bytes_mean; }
+};
+
+/// At most this many bytes for one reference, without the text.
+inline constexpr std::size_t reference_max = 4 * varint_max;
+
+/// The sender's side of one connection. Not threadsafe.
+class name_writer {
+ public:
+  explicit name_writer(name_bounds bounds) noexcept : bounds_(bounds) {}
+
+  /// Writes a reference; there must be room for `reference_max` and the text. The texts must be at
+  /// most `name_bytes_max` long. About 5 ns for one that was lately used with the same memory; else
+  /// a look-up by text, which allocates when it is new.
+  std::byte* put(std::byte* at, name_kind kind, std::string_view text, std::uint64_t extra) {
+    if (text.empty() && extra == 0) return put_varint(at, 0);
+    const auto where = reinterpret_cast<std::uintptr_t>(text.data());
+    const entry*& lately =
+        lately_[((where >> 3U) ^ (where >> 11U) ^ text.size() ^ extra) % lately_.size()];
+    if (lately != nullptr && is(*lately, kind, text, extra)) [[likely]]
+      return put_varint(at, lately->slot + std::uint64_t{3});
+    return look_up(at, kind, text, extra, lately);
+  }
+  [[nodiscard]] std::uint64_t defined() const noexcept { return defined_; }
+
+ private:
+  struct entry {
+    std::string text;
+    std::uint64_t extra = 0;
+    std::uint32_t slot = 0;
+    name_kind kind = name_kind::actor;
+  };
+  struct key {
+    std::string_view text;
+    std::uint64_t extra;
+    name_kind kind;
+    friend bool operator==(const key&, const key&) = default;
+  };
+  struct key_hash {
+    std::size_t operator()(const key& k) const noexcept {
+      return std::hash<std::string_view>{}(k.text) ^
+             ((k.extra * 2 + static_cast<std::size_t>(k.kind)) * 0x9e3779b97f4a7c15U);
+    }
+  };
+  static bool is(const entry& e, name_kind kind, std::string_view text,
+                 std::uint64_t extra) noexcept {
+    return e.extra == extra && e.kind == kind && e.text == text;
+  }
+  std::byte* look_up(std::byte* at, name_kind kind, std::string_view text, std::uint64_t extra,
+                     const entry*& lately);
+  /// A slot that the text may have; null: there is no room for it now.
+  entry* slot_for(std::size_t size);
+
+  name_bounds bounds_;
+  std::array<const entry*, 256> lately_{};  // by where the text stood
+  std::deque<entry> entries_;
+  std::unordered_map<key, entry*, key_hash> known_;
+  std::size_t text_bytes_ = 0;
+  std::size_t hand_ = 0;  // the next slot to be given another text
+  std::uint64_t defined_ = 0;
+};
+
+/// A name that has come.
+struct read_name {
+  std::string_view text;
+  std::uint64_t extra = 0;
+  name_serial serial = 0;
+};
+
+/// The receiver's side of one connection. Not threadsafe.
+class name_reader {
+ public:
+  explicit name_reader(name_bounds bounds) noexcept : bounds_(bounds) {}
+
+  /// Reads a reference. Fails the cursor when it is malformed, of another kind, of an empty slot,
+  /// or beyond a bound. The text lives until `settle`, also when its slot gets another meanwhile; a
+  /// literal's as long as the frame.
+  read_name get(cursor& in, name_kind kind) {
+    const std::uint64_t r = in.varint();
+    if (r - 3 < entries_.size()) [[likely]] {
+      const entry& e = *entries_[static_cast<std::size_t>(r - 3)];
+      if (e.kind != kind) in.fail();
+      return {e.text, e.extra, e.serial};
+    }
+    return r == 0 ? read_name() : get_new(in, kind, r);
+  }
+  /// After each message: names that were replaced are forgotten.
+  void settle() noexcept {
+    if (!replaced_.empty()) [[unlikely]]
+      replaced_.clear();
+  }
+  [[nodiscard]] std::uint64_t defined() const noexcept { return defined_; }
+  [[nodiscard]] std::size_t text_bytes() const noexcept { return text_bytes_; }
+
+ private:
+  struct entry {
+    std::string text;
+    std::uint64_t extra;
+    name_serial serial;
+    name_kind kind;
+  };
+  read_name get_new(cursor& in, name_kind kind, std::uint64_t r);
+
+  name_bounds bounds_;
+  std::vector<std::unique_ptr<entry>> entries_;
+  std::vector<std::unique_ptr<entry>> replaced_;
+  std::size_t text_bytes_ = 0;
+  std::uint64_t defined_ = 0;
+};
+
+}  // namespace odeon::remote::detail
