@@ -166,7 +166,7 @@ bool graph_shape::is_counted(std::size_t node) const {
 
 }  // namespace detail
 
-void graph::run(actor_system& system, run_options options) {
+void graph::check_before_run() {
   if (has_run_) throw actor_error(errc::invalid_argument, "graph: it was run already");
   const auto wrong = check();
   if (!wrong.empty()) {
@@ -175,11 +175,22 @@ void graph::run(actor_system& system, run_options options) {
     throw actor_error(errc::invalid_argument, text);
   }
   has_run_ = true;
-  materializer m(system, std::move(options));
+}
+void graph::start(materializer& m) {
   shape_.find_counted_cycles();
   for (auto& build : builders_) build(*this, m);
   builders_.clear();
   m.start();
+}
+void graph::run(actor_system& system, run_options options) {
+  check_before_run();
+  materializer m(system, std::move(options));
+  start(m);
+}
+void graph::run(context& parent, run_options options) {
+  check_before_run();
+  materializer m(parent, std::move(options));
+  start(m);
 }
 
 }  // namespace odeon::stream

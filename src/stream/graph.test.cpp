@@ -44,6 +44,50 @@ TEST_CASE("a graph fans out and in again, and loses nothing") {
   }));
 }
 
+TEST_CASE("a stage of several inlets is a node as well") {
+  testkit::kit k;
+  using readers = std::vector<stream::detail::channel_reader<int>>;
+  graph g;
+  auto a = g.add_source("a", source::from({1, 2, 3}));
+  auto b = g.add_source("b", source::from({10, 20}));
+  auto sum = g.add_fan_in<int>("sum", 2, [](materializer&, readers all) {
+    using zipped = stream::detail::zipped_with<std::function<std::string(int, int)>>;
+    return zipped::stage<readers::value_type, readers::value_type>(
+        [](int x, int y) { return std::to_string(x + y); }, std::move(all[0]), std::move(all[1]));
+  });
+  auto out = g.add_sink<std::string>("out", sink::collect());
+  g.connect(a, sum.in[0]);
+  CHECK(says(g, "sum"));  // an open inlet
+  g.connect(b, sum.in[1]);
+  g.connect(sum.out, out.in);
+  g.run(k.system());
+  CHECK(out.result().get() == std::vector<std::string>{"11", "22"});
+}
+
+TEST_CASE("a graph that an actor runs ends with it") {
+  struct begin {};
+  struct owner : actor<begin> {
+    explicit owner(std::optional<future<std::size_t>>* r) : result(r) {}
+    void on(begin) {
+      graph g;
+      auto numbers = g.add_source("numbers", source::never<int>());
+      auto out = g.add_sink<int>("out", sink::count());
+      g.connect(numbers, out.in);
+      g.run(ctx());
+      result->emplace(out.result());
+    }
+    std::optional<future<std::size_t>>* result;
+  };
+  testkit::kit k;
+  std::optional<future<std::size_t>> result;
+  auto who = k.system().spawn<owner>(&result);
+  who.tell(begin());
+  k.settle();
+  REQUIRE(result);
+  k.system().stop(who);
+  CHECK(result->result().error() == errc::actor_stopped);
+}
+
 TEST_CASE("concat, balance and partition are nodes as well") {
   testkit::kit k;
   graph g;

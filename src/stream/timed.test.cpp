@@ -241,4 +241,11 @@ TEST_CASE("expand fills in for a source that is slow") {
   CHECK(run_all(k, source::single(7) | concat(source::never<int>()) | expand([](int x) {
                      return std::views::iota(x);
                    }) | take(3)) == ints{7, 8, 9});
+  // Also where the turn's share is used up between an element and its first one.
+  CHECK(run_all(k, source::from(std::views::iota(0, 5000)) | skip(1) |
+                       expand([](int x) { return std::views::single(x); }))
+            .size() == 4999);
+  CHECK(run_all(k, source::from({1, 2, 3}) | expand([](int x) {
+                     return std::views::iota(0, x - 1);
+                   })) == ints{0, 0});
 }

@@ -103,10 +103,10 @@ struct inlet {
   detail::graph_shape::port at;
   detail::edge_ptr<T> edge;
 };
-template <class T>
+template <class T, class U = T>
 struct fan_in_ports {
   std::vector<inlet<T>> in;
-  outlet<T> out;
+  outlet<U> out;
 };
 template <class T>
 struct fan_out_ports {
@@ -152,6 +152,11 @@ class graph {
   /// One inlet after the other.
   template <class T>
   fan_in_ports<T> add_concat(std::string name, std::size_t n);
+  /// `n` inlets, and the outlet of a stage over them: `make(materializer&, readers)`, called once
+  /// when the graph runs, takes their readers, a `std::vector` of stages, and gives it. In a cycle
+  /// it is not counted.
+  template <class T, class F>
+  auto add_fan_in(std::string name, std::size_t n, F make);
   /// One inlet and `n` outlets: each element to all, to one that has room, to the one chosen.
   template <class T>
   fan_out_ports<T> add_broadcast(std::string name, std::size_t n);
@@ -190,8 +195,12 @@ class graph {
 
   /// Starts it, once. Throws `actor_error(invalid_argument)` with all that `check` says.
   void run(actor_system& system, run_options options = {});
+  /// The same with the actor as its parent: the graph ends with it. On the actor's turn.
+  void run(context& parent, run_options options = {});
 
  private:
+  void check_before_run();
+  void start(materializer& m);
   template <class T>
   inlet<T> make_inlet(std::size_t node, std::size_t index) {
     return {{node, index}, std::make_shared<std::shared_ptr<detail::channel<T>>>()};

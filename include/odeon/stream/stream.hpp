@@ -17,6 +17,7 @@
 #include <odeon/stream/flow/stateful.hpp>
 #include <odeon/stream/flow/timed.hpp>
 #include <odeon/stream/framing.hpp>
+#include <odeon/stream/framing_json.hpp>
 #include <odeon/stream/graph.hpp>
 #include <odeon/stream/hub.hpp>
 #include <odeon/stream/kill_switch.hpp>

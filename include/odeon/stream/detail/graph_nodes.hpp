@@ -233,6 +233,25 @@ fan_in_ports<T> graph::add_concat(std::string name, std::size_t n) {
   return ports;
 }
 
+template <class T, class F>
+auto graph::add_fan_in(std::string name, std::size_t n, F make) {
+  using readers = std::vector<detail::channel_reader<T>>;
+  static_assert(std::invocable<F&, materializer&, readers>,
+                "odeon: the function of add_fan_in takes a materializer and the inlets' readers");
+  using stage = std::remove_cvref_t<std::invoke_result_t<F&, materializer&, readers>>;
+  using U = typename stage::value_type;
+  const std::size_t node = shape_.add(std::move(name), n, 1, {});
+  fan_in_ports<T, U> ports{{}, make_outlet<U>(node, 0)};
+  for (std::size_t i = 0; i < n; ++i) ports.in.push_back(make_inlet<T>(node, i));
+  builders_.push_back([ports, make = std::move(make)](graph&, materializer& m) mutable {
+    readers all;
+    for (const auto& i : ports.in) all.emplace_back(*i.edge);
+    m.add(std::make_unique<detail::channel_body<stage>>(std::invoke(make, m, std::move(all)),
+                                                        *ports.out.edge));
+  });
+  return ports;
+}
+
 template <class T, class Policy>
 fan_out_ports<T> graph::add_fan_out(std::string name, std::size_t n, Policy policy) {
   const std::size_t node = shape_.add(std::move(name), 1, n, {.counts = true});

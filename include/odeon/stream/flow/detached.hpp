@@ -6,6 +6,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 
 /// @file Flows between a side that is fast and one that is slow. They ask the source while the sink
 /// is busy: while it waits for its own work, or for room in a channel. As long as the sink asks,
@@ -184,22 +185,30 @@ class expand_stage : detached<Up> {
   using value_type = std::ranges::range_value_t<range>;
   expand_stage(Up up, F f) : detached<Up>(std::move(up)), f_(std::move(f)) {}
   polled<value_type> next(island& in) {
-    auto p = this->ask(in);
-    if (p) {
-      call_user(in, *this, [&] { part_.emplace(range(std::invoke(f_, std::move(*p)))); });
-    } else if (p.has_ended()) {
-      return this->template conclude<value_type>();
+    for (;;) {
+      if (!is_new_) {  // each element gives its first one before the next is asked for
+        auto p = this->ask(in);
+        if (p) {
+          call_user(in, *this, [&] { part_.emplace(range(std::invoke(f_, std::move(*p)))); });
+          is_new_ = true;
+        } else if (p.has_ended()) {
+          return this->template conclude<value_type>();
+        }
+      }
+      if (!part_) return pending;
+      auto out = part_->next(in);
+      if (out) is_new_ = false;
+      if (!out.has_ended()) return out;
+      part_.reset();
+      if (!std::exchange(is_new_, false)) return pending;
     }
-    if (!part_) return pending;
-    auto out = part_->next(in);
-    if (out.has_ended()) return pending;
-    return out;
   }
   void drive(island& in) { this->drive_up(in); }
 
  private:
   F f_;
   std::optional<range_stage<range>> part_;
+  bool is_new_ = false;
 };
 
 struct itself {

@@ -34,6 +34,8 @@ class substream {
   using built_type = built<detail::channel_reader<T>>;
   explicit substream(std::shared_ptr<detail::channel<T>> c) noexcept : reader_(std::move(c)) {}
   built_type build(materializer&) && { return {std::move(reader_), {}}; }
+  /// Its elements as a stage, for those who build streams by themselves.
+  [[nodiscard]] detail::channel_reader<T> reader() && noexcept { return std::move(reader_); }
 
  private:
   detail::channel_reader<T> reader_;
