@@ -42,6 +42,7 @@ using asio::ip::tcp;
 using protocol = asio::generic::stream_protocol;
 
 constexpr duration retry_accept_after = std::chrono::milliseconds(50);
+constexpr duration retry_connect_after = std::chrono::milliseconds(5);
 
 class no_layer final : public layer {
  public:
@@ -97,9 +98,7 @@ class acceptor final : public closable, public std::enable_shared_from_this<acce
         options_(o),
         acceptor_(loop_->io),
         timer_(loop_->io) {}
-  ~acceptor() {
-    if (bound_) common_->addresses->released(place_);
-  }
+  ~acceptor() { release(); }
 
   /// Before anything else, on any thread.
   error_code begin(int backlog) {
@@ -135,10 +134,10 @@ class acceptor final : public closable, public std::enable_shared_from_this<acce
     if (std::exchange(over_, true)) return;
     loop_->open.erase(this);
     error_code ignored;
+    release();
     acceptor_.close(ignored);
     timer_.cancel(ignored);
     ready_.clear();
-    if (std::exchange(bound_, false)) common_->addresses->released(place_);
     if (done_) complete_later(*loop_, std::exchange(done_, nullptr), connected(closed()));
   }
   [[nodiscard]] loop& home() const noexcept { return *loop_; }
@@ -148,6 +147,9 @@ class acceptor final : public closable, public std::enable_shared_from_this<acce
  private:
   static std::unexpected<error> closed() {
     return fail(errc::cancelled, "the listener was closed");
+  }
+  void release() noexcept {
+    if (std::exchange(bound_, false)) common_->addresses->released(place_);
   }
   void next() {
     if (over_ || !done_ || accepting_ || shaking_ >= common_->above->shaking_max()) return;
@@ -203,7 +205,7 @@ class acceptor final : public closable, public std::enable_shared_from_this<acce
 
   common_ptr common_;
   loop_ptr loop_;
-  const place place_;
+  place place_;
   const connection_options options_;
   asio::basic_socket_acceptor<protocol> acceptor_;
   asio::steady_timer timer_;
@@ -246,7 +248,8 @@ class connecting final : public closable, public std::enable_shared_from_this<co
         to_(std::move(to)),
         resolver_(loop_->io),
         socket_(loop_->io),
-        timer_(loop_->io) {}
+        timer_(loop_->io),
+        retry_(loop_->io) {}
   ~connecting() = default;
 
   void start(transport::connect_done done) {
@@ -283,7 +286,9 @@ class connecting final : public closable, public std::enable_shared_from_this<co
     // A socket that could not be opened is told as this; why, another attempt at that says.
     if (ec == asio::error::operation_aborted) socket_.open(to_.all.back().protocol(), ec);
     if (ec) return no_way(ec);
+    const bool is_unix = to_.all.front().protocol().family() == AF_UNIX;
     auto s = wrap(*common_, loop_, std::move(socket_), options_.connection);
+    if (!s && is_unix) return once_more();
     if (!s) return failed(errc::unreachable, "the connection broke at once; try again");
     error_code ignored;
     timer_.cancel(ignored);
@@ -293,6 +298,13 @@ class connecting final : public closable, public std::enable_shared_from_this<co
                                    // On the loop's thread: it is the socket's own.
                                    self->finish(std::move(c));
                                  });
+  }
+  /// The listener of a Unix socket has no room: the system does not keep the attempt.
+  void once_more() {
+    retry_.expires_after(retry_connect_after);
+    retry_.async_wait([self = shared_from_this()](error_code) {
+      if (self->done_) self->try_all();
+    });
   }
   void not_found(error_code ec) {
     failed(errc::unknown_host,
@@ -320,6 +332,7 @@ class connecting final : public closable, public std::enable_shared_from_this<co
     loop_->open.erase(this);
     error_code ignored;
     timer_.cancel(ignored);
+    retry_.cancel(ignored);
     resolver_.cancel();
     socket_.close(ignored);
     complete_later(*loop_, std::exchange(done_, nullptr), std::move(c));
@@ -331,7 +344,7 @@ class connecting final : public closable, public std::enable_shared_from_this<co
   family::target to_;
   tcp::resolver resolver_;
   protocol::socket socket_;
-  asio::steady_timer timer_;
+  asio::steady_timer timer_, retry_;
   asio::steady_timer::time_point until_;
   transport::connect_done done_;
 };
@@ -346,7 +359,8 @@ class socket_transport final : public transport {
     if (!places) return std::unexpected(places.error());
     error_code ec;
     for (const place& at : *places) {
-      if (auto r = common_->addresses->prepare(at); !r) return std::unexpected(r.error());
+      const auto held = common_->addresses->prepare(at);
+      if (!held) return std::unexpected(held.error());
       auto a = std::make_shared<acceptor>(common_, at, o.connection);
       ec = a->begin(o.backlog);
       if (!ec) return std::make_unique<socket_listener>(std::move(a));

@@ -99,18 +99,10 @@ int stream_socket::descriptor() noexcept {
   return fd_;
 }
 
-bool stream_socket::is_over() noexcept {
-  std::lock_guard guard(mutex_);
-  return over_;
-}
-
-std::unexpected<error> stream_socket::broken(int code) const {
+std::unexpected<error> stream_socket::broken(int code) {
+  if (broken_ == 0) broken_ = code;
   return fail(errc::io_failed,
-              "the connection to " + peer + " broke: " + std::generic_category().message(code));
-}
-std::unexpected<error> stream_socket::broken(error_code ec) {
-  if (ec == asio::error::operation_aborted || is_over()) return gave_up();
-  return broken(ec.value());
+              "the connection to " + peer + " broke: " + std::generic_category().message(broken_));
 }
 
 // --- Reading
@@ -124,43 +116,51 @@ void stream_socket::read(std::span<std::byte> into, read_done done) {
 }
 
 void stream_socket::read_here(std::span<std::byte> into, read_done done) {
-  using read_result = result<std::size_t>;
-  if (is_over()) return complete_later(*loop_, std::move(done), read_result(gave_up()));
-  if (reading_ || into.empty())
-    return complete_later(*loop_, std::move(done),
-                          read_result(misused("a read without room, or beside one")));
-  // The reactor waits for what is new, and an end is new once.
-  if (saw_end_) return complete_later(*loop_, std::move(done), read_result(0));
+  const auto refuse = [&](result<std::size_t> r) {
+    complete_later(*loop_, std::move(done), std::move(r));
+  };
+  {
+    std::lock_guard guard(mutex_);
+    if (over_) return refuse(gave_up());
+    if (reading_ || into.empty()) return refuse(misused("a read without room, or beside one"));
+    // The reactor waits for what is new, and an end is new once.
+    if (saw_end_) return refuse(0);
+  }
   enter();
   reading_ = true;
   socket_.async_read_some(
       asio::buffer(into.data(), into.size()),
       [self = shared_from_this(), done = std::move(done)](error_code ec, std::size_t n) mutable {
         self->reading_ = false;
-        if (ec == asio::error::eof) {
-          self->saw_end_ = true;
-          done(std::size_t(0));
-        } else if (ec) {
-          done(self->broken(ec));
-        } else {
-          done(n);
-        }
+        done(ec ? self->outcome_of(ec, n) : result<std::size_t>(n));
       });
+}
+
+result<std::size_t> stream_socket::outcome_of(error_code ec, std::size_t n) {
+  std::lock_guard guard(mutex_);
+  if (over_ || ec == asio::error::operation_aborted) return gave_up();
+  if (ec != asio::error::eof) return broken(ec.value());
+  if (broken_ != 0) return broken(broken_);
+  saw_end_ = true;
+  return n;
 }
 
 // --- Writing
 // --------------------------------------------------------------------------------------
 
-long stream_socket::send_now(int fd, std::span<iovec> all) noexcept {
+long stream_socket::send_now(std::span<iovec> all) noexcept {
+  if (broken_ != 0) return -1;
   if (all.empty()) return 0;
   msghdr m{};
   m.msg_iov = all.data();
   m.msg_iovlen = all.size();
   for (;;) {
-    const ssize_t n = ::sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t n = ::sendmsg(fd_, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) return n;
     if (errno == EINTR) continue;
-    return errno == EAGAIN || errno == ENOBUFS ? 0 : -1;
+    if (errno == EAGAIN || errno == ENOBUFS) return 0;
+    broken_ = errno;
+    return -1;
   }
 }
 
@@ -178,8 +178,8 @@ void stream_socket::write(std::span<const const_bytes> pieces, write_done done) 
     std::lock_guard guard(mutex_);
     if (too_many || !may_write()) {
       r = refusal();
-    } else if (const long n = send_now(fd_, list.all()); n < 0) {
-      r = broken(errno);
+    } else if (const long n = send_now(list.all()); n < 0) {
+      r = broken(broken_);
     } else {
       const auto rest = list.all().subspan(take_away(list.all(), static_cast<std::size_t>(n)));
       if (!rest.empty()) {
@@ -210,13 +210,13 @@ std::size_t stream_socket::try_write(std::span<const const_bytes> pieces) noexce
   }
   std::lock_guard guard(mutex_);
   if (!may_write()) return 0;
-  const long n = send_now(fd_, std::span(some).first(count));
+  const long n = send_now(std::span(some).first(count));
   return n > 0 ? static_cast<std::size_t>(n) : 0;
 }
 
 void stream_socket::wait_until_writable() {
   enter();
-  if (is_over()) return go_on_writing(asio::error::operation_aborted);
+  if (closed_) return go_on_writing(asio::error::operation_aborted);
   socket_.async_wait(asio::socket_base::wait_write,
                      [self = shared_from_this()](error_code ec) { self->go_on_writing(ec); });
 }
@@ -231,9 +231,9 @@ void stream_socket::go_on_writing(error_code ec) {
                                                         : result<void>(broken(ec.value()));
     } else {
       const auto all = std::span(rest_).subspan(rest_at_);
-      const long n = send_now(fd_, all);
+      const long n = send_now(all);
       if (n < 0) {
-        r = broken(errno);
+        r = broken(broken_);
       } else {
         rest_at_ += take_away(all, static_cast<std::size_t>(n));
         if (rest_at_ < rest_.size()) {

@@ -1,6 +1,6 @@
 // Transports: addresses, and the one in memory, held to the laws of all.
 
-#include "support/transport_laws.hpp"
+#include "support/transport_kit.hpp"
 #include <odeon/runtime/memory_transport.hpp>
 #include <odeon/runtime/simulated.hpp>
 #include <odeon/runtime/transport.hpp>
@@ -51,40 +51,21 @@ TEST_CASE("what is no address is refused with the reason") {
   }
 }
 
-TEST_CASE("bytes travel in order, both ways, and each way ends by itself") {
+TEST_CASE("bytes travel in order through pipes of a few bytes") {
   on_both([](runtime& rt) {
-    bytes_travel_in_order(rt, *make_memory_transport(rt), anywhere);
     bytes_travel_in_order(rt, *make_memory_transport(rt, {.capacity = 7, .read_max = 3}), anywhere);
   });
 }
 
-TEST_CASE("a connection that is let go in order loses nothing, and else breaks the peer's") {
+TEST_CASE("the transport in memory keeps the laws of transports") {
   on_both([](runtime& rt) {
-    auto t = make_memory_transport(rt);
-    closing_in_order_loses_nothing(rt, *t, anywhere);
-    letting_go_is_no_good_end(rt, *t, anywhere);
-    an_operation_outlives_its_connection(rt, *t, anywhere);
-  });
-}
-
-TEST_CASE("a side that does not read stops the other's writes") {
-  on_both([](runtime& rt) {
-    a_side_that_does_not_read_stops_the_other(rt, *make_memory_transport(rt, {.capacity = 1000}),
-                                              anywhere, 1000 + 64 * 1024 + 16 * 1024);
-  });
-}
-
-TEST_CASE("what a transport refuses has a code and a reason") {
-  on_both([](runtime& rt) {
-    auto t = make_memory_transport(rt);
-    refusals_have_reasons(rt, *t, anywhere);
-    misuse_is_told(rt, *t, anywhere);
-  });
-}
-
-TEST_CASE("the end of a transport tells all who wait, and the dead ones afterwards") {
-  on_both([](runtime& rt) {
-    its_end_tells_all_who_wait(rt, [&] { return make_memory_transport(rt); }, anywhere);
+    keeps_the_laws({.rt = rt,
+                    .make = [&] { return make_memory_transport(rt); },
+                    .place = [] { return anywhere; },
+                    .ahead_max = 64L * 1024 + 64 * 1024 + 16 * 1024,
+                    .writes_at_once = false,
+                    .much = 600'000,
+                    .crowd = 20});
   });
 }
 

@@ -3,6 +3,7 @@
 #include "stream_socket.hpp"
 #include <odeon/runtime/transport.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -65,7 +66,8 @@ class socket_connection : public connection {
 /// What a listener binds to.
 struct place {
   endpoint at;
-  bool dual = false;  ///< IPv6 that takes IPv4 as well
+  bool dual = false;       ///< IPv6 that takes IPv4 as well
+  std::uint64_t mark = 0;  ///< the family's own, from `bound` to `released`
 };
 
 /// Addresses of one kind. @threadsafe
@@ -74,9 +76,12 @@ class family {
   virtual ~family() = default;
   /// Where to listen; the first that the machine has is taken. `invalid_argument`.
   [[nodiscard]] virtual result<std::vector<place>> places(std::string_view address) const = 0;
-  /// Before the bind, and when the listener goes: what the address leaves in the file system.
-  [[nodiscard]] virtual result<void> prepare(const place&) const { return {}; }
-  [[nodiscard]] virtual error_code bound(const place&) const { return {}; }
+  /// Before the bind: what an address of the file system needs. The value is held until it listens.
+  [[nodiscard]] virtual result<std::shared_ptr<void>> prepare(const place&) const {
+    return nullptr;
+  }
+  /// After the bind, before it listens; and before the listener closes.
+  [[nodiscard]] virtual error_code bound(place&) const { return {}; }
   virtual void released(const place&) const noexcept {}
   /// Where to connect. With a host to be looked up: `name`, and no endpoint.
   struct target {

@@ -31,6 +31,10 @@
 ///   ended (wrote_end_)  misuse                nothing      –
 ///   over (over_)        cancelled             nothing      closes the descriptor, once
 ///
+/// A reset is told by the system once: to whoever asks first. The next write would see a broken
+/// pipe, but the next read an end, as if the peer had ended in good order. So the first error stays
+/// (`broken_`, set under the lock that it was got under), and all that follows is told it.
+///
 /// `over_` is set by whoever gives up (abort, on any thread) or by the loop's closing; the
 /// descriptor is closed by the loop's thread alone, which is where its waits are. A loop that is
 /// closed runs nothing: the destructor closes the descriptor then.
@@ -76,8 +80,8 @@ class stream_socket final : public closable, public std::enable_shared_from_this
   std::string local, peer;
 
  private:
-  /// What the kernel took, or -1 with the reason in `errno`.
-  [[nodiscard]] static long send_now(int fd, std::span<iovec> all) noexcept;
+  /// What the kernel took, or -1: the connection is broken, now or before. Under the lock.
+  [[nodiscard]] long send_now(std::span<iovec> all) noexcept;
   [[nodiscard]] bool may_write() const noexcept { return !over_ && !writing_ && !wrote_end_; }
   /// Why a write is refused. Under the lock.
   [[nodiscard]] result<void> refusal() const;
@@ -89,9 +93,10 @@ class stream_socket final : public closable, public std::enable_shared_from_this
   void abort_here() noexcept;
   /// The loop closes it when it closes.
   void enter() { loop_->open.try_emplace(this, weak_from_this()); }
-  [[nodiscard]] bool is_over() noexcept;
-  [[nodiscard]] std::unexpected<error> broken(int code) const;
-  [[nodiscard]] std::unexpected<error> broken(error_code ec);
+  /// The first error of all, which this may be. Under the lock.
+  [[nodiscard]] std::unexpected<error> broken(int code);
+  /// What a read that failed is told: an end as well, when the connection is broken.
+  [[nodiscard]] result<std::size_t> outcome_of(error_code ec, std::size_t n);
   void drop_what_comes(std::size_t so_far);
 
   loop_ptr loop_;
@@ -102,6 +107,7 @@ class stream_socket final : public closable, public std::enable_shared_from_this
   bool over_ = false;
   bool writing_ = false;
   bool wrote_end_ = false;
+  int broken_ = 0;           // the system's first error
   std::vector<iovec> rest_;  // of the write that waits
   std::size_t rest_at_ = 0;  // the first of them that is not done
   write_done written_;
