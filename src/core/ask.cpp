@@ -276,6 +276,14 @@ void ask_state_base::abandoned() noexcept {
   if (to && !to.c->is_terminated()) cancel(*to.c, *this);
 }
 
+void cancel_ask(ask_state_base& ask) noexcept {
+  if (core_use core(*ask.system); core) {
+    held_cell to(ask.target, ask.target_generation);
+    if (to && !to.c->is_terminated()) cancel(*to.c, ask);
+  }
+  ask.fail({errc::cancelled, "its asker has given up"});
+}
+
 void ask_state_base::late() noexcept {
   if (quiet) return;
   core_use core(*system);

@@ -182,3 +182,70 @@ TEST_CASE("a far cell goes with the last reference to it, and may outlive its sy
   kept = {};
   CHECK(gone->load());
 }
+
+namespace {
+
+/// Keeps what is asked of it for ever.
+class silent final : public detail::far_target {
+ public:
+  explicit silent(journal j) : journal_(std::move(j)) {}
+  result<void> route(detail::cell&, detail::envelope& e, bool) noexcept override {
+    asks_.push_back(e.ask());
+    detail::destroy_payload(e);
+    detail::free_block(e);
+    return {};
+  }
+  future<void> route_wait(detail::cell& self, detail::envelope&) override {
+    auto [done, out] = promise<void>::make(*detail::runtime_of(self.system()));
+    return std::move(out);
+  }
+  [[nodiscard]] bool accepts(const detail::message_type&) const noexcept override { return true; }
+  [[nodiscard]] std::string_view type_name() const noexcept override { return "silent"; }
+  void given_up(const detail::ask_state_base&) noexcept override {
+    journal_->push_back("given up");
+  }
+  [[nodiscard]] std::string where_is(const detail::ask_state_base&) const override {
+    return "sent far away";
+  }
+  [[nodiscard]] const void* kind() const noexcept override { return this; }
+  void watch(detail::cell&, any_ref) noexcept override {}
+  void unwatch(detail::cell&, any_ref) noexcept override {}
+  void link(detail::cell&, any_ref) noexcept override {}
+  void unlink(detail::cell&, any_ref) noexcept override {}
+  void stop(detail::cell&, bool) noexcept override {}
+  void terminated(detail::cell&, any_ref, const exit_reason&) noexcept override {}
+  void exited(detail::cell&, any_ref, const exit_reason&) noexcept override {}
+
+  ~silent() override {
+    for (auto* ask : asks_) ask->drop_ref();
+  }
+
+ private:
+  journal journal_;
+  std::vector<detail::ask_state_base*> asks_;
+};
+
+}  // namespace
+
+TEST_CASE("a far actor's target is told of an ask that timed out, and says where it is") {
+  testkit::kit kit;
+  auto told = new_journal();
+  const auto ref = actor_ref<question>::assume(any_ref::adopt(detail::make_far_cell(
+      kit.system().anchor(), "odeon://there@1:2/user/x", std::make_shared<silent>(told))));
+  auto asked = ref.try_ask<question>().within(1s);
+  const auto reply = asked.get();
+  REQUIRE_FALSE(reply);
+  CHECK(reply.error() == errc::ask_timeout);
+  CHECK(contains(reply.error().text(), "sent far away"));
+  CHECK(*told == std::vector<std::string>{"given up"});
+}
+
+TEST_CASE("a message that never came to be an envelope is a dead letter like any other") {
+  testkit::kit kit;
+  auto seen = kit.events<dead_letter>();
+  detail::note_lost(kit.system().anchor(),
+                    {errc::stale, "a message", "/user/a", "/user/b", 7, {}, false});
+  kit.settle();
+  CHECK(letters(kit.system(), "/user/a") == lines({"stale a message"}));
+  CHECK(seen.count() == 1);
+}

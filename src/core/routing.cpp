@@ -167,6 +167,8 @@ std::size_t waiting_in(const cell& c) noexcept {
 
 runtime* runtime_of(const system_anchor& system) noexcept { return system.rt; }
 
+duration ask_timeout_of(const system_anchor& system) noexcept { return system.ask_timeout; }
+
 bool tell_may_wait(const cell& c) noexcept {
   const auto* x = c.extension_if();
   return x && x->mailbox && x->mailbox->options().overflow == overflow::block;
@@ -250,6 +252,18 @@ void lose(cell& to, envelope& e, const error& why) noexcept {
   else
     settle_lost(e, why.code());
   free_block(e);
+}
+
+void note_lost(system_anchor& system, const dead_letter& letter) noexcept {
+  core_use core(system);
+  if (!core) return;
+  core->counters.dead_letters.fetch_add(1, std::memory_order_relaxed);
+  try {
+    core->event<dead_letter>([&] { return letter; });
+    core->letters.add(letter);
+  } catch (...) {
+    // No memory to tell it: the counter has it.
+  }
 }
 
 }  // namespace odeon::detail

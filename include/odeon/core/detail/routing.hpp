@@ -1,6 +1,7 @@
 #pragma once
 
 #include <odeon/core/actor_ref.hpp>
+#include <odeon/core/signals.hpp>
 #include <odeon/core/supervision.hpp>
 
 #include <cstddef>
@@ -14,6 +15,12 @@
 /// A *stand-in* takes the messages of a cell on the senders' threads: they never enter the cell's
 /// mailbox, unless the cell's own class has a handler for them. A *pull source* is a further
 /// mailbox that several cells share: each takes from it when it has nothing else to do.
+
+namespace odeon {
+
+struct dead_letter;
+
+}  // namespace odeon
 
 namespace odeon::detail {
 
@@ -45,9 +52,9 @@ class stand_in {
 
 /// What stands for an actor that lives elsewhere: its cell has no turns, no children and no place
 /// in the tree; whatever is sent to it, also by the runtime itself, is routed. `given_up` tells of
-/// asks; `ended` is never called: the stand-in is destroyed with the last reference to its cell,
-/// on any thread, also after the system's end. All of it may be called from any thread, must be
-/// short and must not throw.
+/// asks, also when their time has passed; `ended` is never called: the stand-in is destroyed with
+/// the last reference to its cell, on any thread, also after the system's end. All of it may be
+/// called from any thread, must be short and must not throw.
 class far_target : public stand_in {
  public:
   /// `watcher`, a cell of this process, is to be told once when the actor has ended
@@ -133,6 +140,8 @@ void count_waiting(cell& c);
 /// The runtime of a system, or null when it has ended. The caller sees to it that it does not end
 /// meanwhile.
 [[nodiscard]] runtime* runtime_of(const system_anchor& system) noexcept;
+/// The system's default time for asks; zero: none.
+[[nodiscard]] duration ask_timeout_of(const system_anchor& system) noexcept;
 /// Whether a tell from outside of actors may have to wait for room there. @threadsafe
 [[nodiscard]] bool tell_may_wait(const cell& c) noexcept;
 /// Has an idle cell look for work; false: it was not idle. @threadsafe
@@ -151,6 +160,12 @@ void dismiss(cell& c);
 void unhandled_here(turn& t, envelope& e) noexcept;
 /// A dead letter; its ask fails with `why` and its text. Takes the envelope.
 void lose(cell& to, envelope& e, const error& why) noexcept;
+/// A dead letter of a message that never came to be an envelope, such as one that cannot be read.
+/// Its `message` must be a constant. @threadsafe
+void note_lost(system_anchor& system, const dead_letter& letter) noexcept;
+/// For who asks for somebody elsewhere, who has given up: the ask fails with `cancelled`, and a
+/// suspended handler of its request is asked to stop. @threadsafe
+void cancel_ask(ask_state_base& ask) noexcept;
 /// Runs `work` on the cell's next turn, before its messages. @threadsafe
 void run_on_turn(cell& c, std::function<void()> work);
 
