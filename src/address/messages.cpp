@@ -1,5 +1,6 @@
 #include <odeon/address/messages.hpp>
 #include <odeon/core/actor_system.hpp>
+#include <odeon/core/detail/routing.hpp>
 
 #include <map>
 #include <mutex>
@@ -18,9 +19,16 @@ void send_as_ask(cell& to, envelope& e, ask_state_base& s, duration limit) noexc
   s.trace = e.trace;
   s.begin(to, *e.type, true);
   if (limit >= duration::zero()) s.set_timeout(limit);
+  if (!s.asker && e.from) {  // who asks is elsewhere
+    s.asker = static_cast<cell*>(e.from);
+    s.asker_generation = e.generation;
+  }
   e.from = &s;
   e.flags |= envelope::is_ask;
-  to.deliver(e);
+  if (tell_may_wait(to))
+    (void)try_deliver(to, e);
+  else
+    to.deliver(e);
 }
 
 error reply_refused(const error& why) {
@@ -33,6 +41,7 @@ struct message_table::tables {
   mutable std::shared_mutex mutex;
   std::map<std::string_view, const detail::travelling*> by_manifest;
   std::map<const detail::message_type*, const detail::travelling*> by_type;
+  detail::foreign_messages foreign{};
 };
 
 message_table::message_table() : tables_(std::make_unique<tables>()) {}
@@ -48,16 +57,23 @@ void message_table::add_entry(const detail::travelling& entry) {
   tables_->by_type.emplace(entry.type, &entry);
 }
 
+void message_table::set_foreign(const detail::foreign_messages& others) {
+  std::lock_guard guard(tables_->mutex);
+  tables_->foreign = others;
+}
+
 const detail::travelling* message_table::find(std::string_view manifest) const {
   std::shared_lock guard(tables_->mutex);
   const auto found = tables_->by_manifest.find(manifest);
-  return found == tables_->by_manifest.end() ? nullptr : found->second;
+  if (found != tables_->by_manifest.end()) return found->second;
+  return tables_->foreign.of_manifest ? tables_->foreign.of_manifest(manifest) : nullptr;
 }
 
 const detail::travelling* message_table::find(const detail::message_type& type) const {
   std::shared_lock guard(tables_->mutex);
   const auto found = tables_->by_type.find(&type);
-  return found == tables_->by_type.end() ? nullptr : found->second;
+  if (found != tables_->by_type.end()) return found->second;
+  return tables_->foreign.of_type ? tables_->foreign.of_type(type) : nullptr;
 }
 
 message_table& messages_of(actor_system& system) {
