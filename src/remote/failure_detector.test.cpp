@@ -15,7 +15,8 @@ using odeon::remote::failure_detector_options;
 namespace {
 
 /// Microseconds between heartbeats sent each 50 ms by UDP over loopback, as they were recorded on a
-/// machine of two processors with more busy threads than that, which ended shortly before the recording did.
+/// machine of two processors with more busy threads than that, which ended shortly before the
+/// recording did.
 constexpr int recorded[] = {
     50177, 64792, 35201, 64805, 51987, 33182, 54804, 64017, 39984, 60007, 39985, 64020, 39985,
     43997, 51992, 64022, 27184, 64813, 52020, 33149, 62822, 60007, 52005, 40001, 51992, 35990,
