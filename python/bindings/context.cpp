@@ -108,8 +108,8 @@ PyObject* get_stash_size(PyObject* o, void*) {
 }
 PyObject* get_exit_kind(PyObject* o, void*) {
   return with_actor(o, [](interp&, py_actor&, context& c) {
-    static constexpr const char* kinds[] = {"stopped", "failed", "killed", "linked",
-                                            "no_such_actor"};
+    static constexpr const char* kinds[] = {"stopped", "failed",        "killed",
+                                            "linked",  "no_such_actor", "unreachable"};
     return PyUnicode_FromString(kinds[static_cast<std::size_t>(c.stopping_as())]);
   });
 }

@@ -13,11 +13,13 @@
 
 #include "actor.hpp"
 #include "events.hpp"
+#include "message.hpp"
 #include "module.hpp"
 #include "ref.hpp"
 #include "relay.hpp"
 #include "system.hpp"
 #include <odeon/core/actor_system.hpp>
+#include <odeon/core/detail/routing.hpp>
 #include <odeon/core/log_sink.hpp>
 
 namespace odeon::python {
@@ -269,6 +271,47 @@ PyObject* in_hand(PyObject* module, PyObject* mark) {
   });
 }
 
+/// (ref, message, code): a message that left its actor's mailbox for another process, and was not
+/// handled there, is a dead letter.
+PyObject* lose_message(PyObject* module, PyObject* const* args, Py_ssize_t n) noexcept {
+  const entry in_layer;
+  interp& in = interp_of_module(module);
+  return guarded(in, [&]() -> PyObject* {
+    if (n != 3) {
+      PyErr_SetString(PyExc_TypeError, "_lose takes a reference, a message and a code");
+      return nullptr;
+    }
+    const any_ref to = read_ref(in, args[0]);
+    std::string code;
+    if (!to || !read_text(args[2], "a code", code)) return nullptr;
+    const errc why = code == "unhandled"     ? errc::unhandled
+                     : code == "unreachable" ? errc::unreachable
+                                             : errc::actor_stopped;
+    detail::envelope* e = make_py_envelope(in, Py_NewRef(args[1]), false);
+    detail::stamp(*e);
+    detail::lose(*to.get(), *e, {why, "it was not handled in the worker process"});
+    Py_RETURN_NONE;
+  });
+}
+
+/// (ref, message): a message as it is, whatever the actor's class makes of those that are sent.
+/// False: it was not taken.
+PyObject* hand_message(PyObject* module, PyObject* const* args, Py_ssize_t n) noexcept {
+  const entry in_layer;
+  interp& in = interp_of_module(module);
+  return guarded(in, [&]() -> PyObject* {
+    if (n != 2) {
+      PyErr_SetString(PyExc_TypeError, "_hand takes a reference and a message");
+      return nullptr;
+    }
+    const any_ref to = read_ref(in, args[0]);
+    if (!to) return nullptr;
+    detail::envelope* e = make_py_envelope(in, Py_NewRef(args[1]), false);
+    detail::stamp(*e);
+    return PyBool_FromLong(detail::try_deliver(*to.get(), *e).has_value());
+  });
+}
+
 PyMethodDef functions[] = {{"_dead_letters", &dead_letters, METH_O, nullptr},
                            {"_late_replies", &late_replies, METH_O, nullptr},
                            {"_metrics", &metrics_of, METH_O, nullptr},
@@ -280,6 +323,8 @@ PyMethodDef functions[] = {{"_dead_letters", &dead_letters, METH_O, nullptr},
                            {"_set_log_level", &set_level, METH_O, nullptr},
                            {"_thread_mark", &thread_mark, METH_NOARGS, nullptr},
                            {"_in_hand", &in_hand, METH_O, nullptr},
+                           {"_hand", fn(&hand_message), METH_FASTCALL, nullptr},
+                           {"_lose", fn(&lose_message), METH_FASTCALL, nullptr},
                            {}};
 
 }  // namespace

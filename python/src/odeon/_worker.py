@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import importlib
-import inspect
+import itertools
 import json
 import logging
 import os
@@ -23,137 +23,21 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from . import _codec_builtin, _support, codecs
 from . import _worker_frames as frames
-from .errors import AskTimeout, SystemStopped, Unhandled
-from .worker_context import RemoteRef, WorkerContext
+from . import codecs
+from ._worker_cell import Cell
+from .errors import AskTimeout, SystemStopped
+from .worker_context import RemoteRef
 
 _native: Any = importlib.import_module("odeon._native")
 _log = logging.getLogger("odeon.worker")
 
-_DRAIN_SECONDS = 0.001  # messages taken in one turn of the loop
+_DRAIN_SECONDS = 0.001  # messages taken in one turn of the loop ...
+_FRAMES_A_LOOK = 16  # ... and between two looks at the clock
 _STOP_SECONDS = 2.0  # for all post_stop together at the end
 _BEAT_SECONDS = 1.0
+_CALL_SECONDS = 10.0  # for the system to answer what a context wants to know
 _SPIN_ROUNDS = 1000  # looks at the ring before sleeping: some 20 us, the cost of being woken
-
-
-class Cell:
-    """One actor of this process: an instance, its messages and its context."""
-
-    def __init__(self, worker: Worker, number: int, spec: dict[str, Any]) -> None:
-        self.worker = worker
-        self.number = number
-        self.path: str = spec["path"]
-        self.cls = _codec_builtin.import_class(spec["cls"])
-        self.args, self.kwargs = tuple(spec["args"]), dict(spec["kwargs"])
-        described = _support.describe_class(self.cls)
-        _, self.receive, self.handlers, self.hooks, self.unhandled, _, _ = described
-        self.context = WorkerContext(self, spec["self"])
-        self.instance: Any = None
-        self.queue: collections.deque[tuple[int, Any]] = collections.deque()
-        self.stash: collections.deque[tuple[int, Any]] = collections.deque()
-        self.behaviors: list[Callable[..., Any]] = []
-        self.timers: set[asyncio.TimerHandle] = set()
-        self.current: tuple[int, Any] | None = None
-        self.replied = False
-        self.busy = False
-        self.stopped = False
-
-    async def start(self, failure: BaseException | None = None) -> None:
-        """Makes the instance and calls its hook: pre_start, or post_restart."""
-        self.instance = self.cls(*self.args, **self.kwargs)
-        self.behaviors.clear()
-        if failure is not None and self.hooks[3] is not None:
-            await self._hook(3, failure)
-        else:
-            await self._hook(0)
-
-    async def restart(self, failure: BaseException, message: Any) -> None:
-        """The old instance's pre_restart (else post_stop), then a new one."""
-        if self.hooks[2] is not None:
-            await self._hook(2, failure, message)
-        else:
-            await self._hook(1)
-        self._cancel_timers()
-        await self.start(failure)
-
-    async def stop(self) -> None:
-        self.stopped = True
-        self._cancel_timers()
-        await self._hook(1)
-
-    async def _hook(self, which: int, *args: Any) -> None:
-        if self.hooks[which] is None or (self.instance is None and which != 0):
-            return
-        function, takes = self.hooks[which]
-        made = function(*(self.instance, *args, self.context)[:takes])
-        if inspect.isawaitable(made):
-            await made
-
-    def _cancel_timers(self) -> None:
-        for timer in self.timers:
-            timer.cancel()
-        self.timers.clear()
-
-    def put(self, request: int, message: Any) -> None:
-        self.queue.append((request, message))
-        self.pump()
-
-    def pump(self) -> None:
-        """Handles messages until one has to wait, or none is left."""
-        while self.queue and not self.busy and not self.stopped:
-            self.busy = True
-            request, message = self.current = self.queue.popleft()
-            self.replied = False
-            try:
-                made = self._call(message)
-                if inspect.isawaitable(made):
-                    self.worker.run(self._finish(request, message, made))
-                    return
-            except Exception as error:
-                self._failed(request, message, error)
-            else:
-                self._handled(request, made)
-
-    def _call(self, message: Any) -> Any:
-        if self.behaviors:
-            return self.behaviors[-1](message, self.context)
-        found = self.receive
-        if self.handlers is not None:
-            cls = type(message)
-            if cls not in self.handlers:
-                _support.find_handler(self.handlers, cls)
-            found = self.handlers[cls] or self.receive
-        if found is None:
-            found = self.unhandled
-        if found is None:
-            raise Unhandled(f"{self.path} has no handler for {type(message).__qualname__}")
-        function, takes = found
-        return function(*(self.instance, message, self.context)[:takes])
-
-    async def _finish(self, request: int, message: Any, made: Any) -> None:
-        try:
-            result = await made
-        except (Exception, asyncio.CancelledError) as error:
-            self._failed(request, message, error)
-        else:
-            self._handled(request, result)
-        self.pump()
-
-    def _handled(self, request: int, result: Any) -> None:
-        stashed = self.current is None
-        self.busy, self.current = False, None
-        self.worker.handled += 1
-        if request == 0 or stashed:
-            return
-        if result is not None and not self.replied:
-            self.worker.answer(self.number, request, result)
-        elif not self.replied:
-            self.worker.post(frames.DONE, self.number, request, None)
-
-    def _failed(self, request: int, message: Any, error: BaseException) -> None:
-        replied, self.busy, self.current = self.replied, False, None
-        self.worker.fail(self.number, 0 if replied else request, error)
 
 
 class Worker:
@@ -166,10 +50,13 @@ class Worker:
         self.cells: dict[int, Cell] = {}
         self.handled = 0
         self.ended = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._asks: dict[int, asyncio.Future[Any]] = {}
-        self._next_ask = 0
+        self._numbers = itertools.count(1)
+        self._backlog: collections.deque[tuple[Any, ...]] = collections.deque()
+        self._done: list[Cell] = []  # have messages to tell of that are over
+        self._is_draining = False
 
     # -- to the system ---------------------------------------------------------------------------
 
@@ -186,21 +73,34 @@ class Worker:
             self.ended.set()
 
     def answer(self, actor: int, request: int, value: Any) -> None:
-        """An answer, or the failure to encode it."""
+        """An answer, or the failure to encode it, which is its asker's alone."""
         try:
             self.post(frames.REPLY, actor, request, value)
         except Exception as error:
             self.fail(actor, request, error)
 
-    def fail(self, actor: int, request: int, error: BaseException) -> None:
-        self.post(frames.FAILED, actor, request, frames.failure_of(error, self.codec))
+    def fail(self, actor: int, request: int, error: BaseException,
+             message: str | None = None) -> None:
+        """`message`: what a supervised actor failed on, which holds until it hears more."""
+        failure = frames.failure_of(error, self.codec, message)
+        self.post(frames.FAILED, actor, request, failure)
+
+    def note_done(self, cell: Cell) -> None:
+        """Tells what is over of it when this drain ends, or soon."""
+        self._done.append(cell)
+        if not self._is_draining and len(self._done) == 1:
+            self.loop.call_soon(self.tell_done)
+
+    def tell_done(self) -> None:
+        done, self._done = self._done, []
+        for cell in done:
+            cell.tell_done()
 
     def send_out(self, target: RemoteRef, message: Any) -> None:
         self.post(frames.SEND, 0, 0, [target, message])
 
     async def ask_out(self, target: RemoteRef, message: Any, timeout: float) -> Any:
-        self._next_ask += 1
-        number, answer = self._next_ask, self._loop.create_future()
+        number, answer = next(self._numbers), self.loop.create_future()
         self._asks[number] = answer
         try:
             self.post(frames.ASK, 0, number, [target, message, timeout])
@@ -210,6 +110,47 @@ class Worker:
             raise AskTimeout(f"no reply from {target.path} within {timeout} s") from late
         finally:
             self._asks.pop(number, None)
+
+    def ask_for(self, actor: int, what: list[Any], refused: Callable[[str], None]) -> None:
+        """Has the system do it for the actor; calls with the reason when that cannot be."""
+        number, answer = next(self._numbers), self.loop.create_future()
+        self._asks[number] = answer
+
+        def over(outcome: asyncio.Future[Any]) -> None:
+            self._asks.pop(number, None)
+            if not outcome.cancelled() and (error := outcome.exception()) is not None:
+                refused(str(error))
+
+        answer.add_done_callback(over)
+        self.post(frames.CALL, actor, number, what)
+
+    def call(self, actor: int, what: list[Any]) -> Any:
+        """What the system makes of it; blocks. What arrives meanwhile comes later, in its order."""
+        number = next(self._numbers)
+        self.post(frames.CALL, actor, number, what)
+        until = time.monotonic() + _CALL_SECONDS
+        while not self.ended.is_set():
+            try:
+                arrived = self.channel.receive(self.codec.native, self.flags)
+                if arrived is None:
+                    left = until - time.monotonic()
+                    if left <= 0:
+                        raise AskTimeout(f"the system did not answer within {_CALL_SECONDS} s")
+                    self.channel.wait(left, _SPIN_ROUNDS)
+                    continue
+            except EOFError:
+                self.ended.set()
+                break
+            kind, _, request, value, error = arrived
+            if request != number or kind not in (frames.ANSWER, frames.REFUSAL):
+                if not self._backlog and not self._is_draining:
+                    self.loop.call_soon(self.drain)
+                self._backlog.append(arrived)
+            elif kind == frames.ANSWER and error is None:
+                return value
+            else:
+                raise error or frames.error_of(value)
+        raise SystemStopped("the system has ended")
 
     def stopped(self, cell: Cell) -> None:
         """The actor stops itself, after the message in hand."""
@@ -227,7 +168,7 @@ class Worker:
     # -- from the system -------------------------------------------------------------------------
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
+        task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -238,33 +179,50 @@ class Worker:
     def drain(self) -> None:
         """Takes messages for a moment; comes back for the rest, or waits for the next."""
         until = time.monotonic() + _DRAIN_SECONDS
+        backlog, take, receive = self._backlog, self._take, self.channel.receive
+        native, flags = self.codec.native, self.flags
+        self._is_draining = True
         try:
             while time.monotonic() < until and not self.ended.is_set():
-                arrived = self.channel.receive(self.codec.native, self.flags)
-                if arrived is not None:
-                    self._take(*arrived)
-                elif not self.channel.spin(_SPIN_ROUNDS) and self.channel.about_to_wait():
+                for _ in range(_FRAMES_A_LOOK):
+                    arrived = backlog.popleft() if backlog else receive(native, flags)
+                    if arrived is None:
+                        break
+                    take(*arrived)
+                else:
+                    continue
+                if self._done:
+                    self.tell_done()
+                if not self.channel.spin(_SPIN_ROUNDS) and self.channel.about_to_wait():
                     return
         except (EOFError, OSError):
             self.ended.set()
+        finally:
+            self._is_draining = False
+            if self._done:
+                self.tell_done()
         if not self.ended.is_set():
-            self._loop.call_soon(self.drain)
+            self.loop.call_soon(self.drain)
 
     def _take(self, kind: int, actor: int, request: int, value: Any,
               error: BaseException | None) -> None:
         cell = self.cells.get(actor)
-        if kind in (frames.ANSWER, frames.REFUSAL):
+        if kind == frames.TELL and error is None and cell is not None:
+            cell.put(request, value, True)
+        elif kind in (frames.ANSWER, frames.REFUSAL):
             self._answered(kind, request, value, error)
         elif kind == frames.SHUTDOWN:
             self.run(self._shut_down())
         elif error is not None:
             self.fail(actor, request, error)
+            if cell is not None and kind == frames.TELL:
+                cell.skip()
         elif kind == frames.SPAWN:
             self.run(self._outcome(actor, request, self._spawn(actor, value)))
         elif cell is None:
             self.fail(actor, request, SystemStopped("the actor is not in this process any more"))
-        elif kind == frames.TELL:
-            cell.put(request, value)
+        elif kind == frames.RESUME:
+            cell.resume()
         elif kind == frames.RESTART:
             failure = frames.error_of(value["failure"])
             self.run(self._outcome(actor, request, cell.restart(failure, value["message"])))

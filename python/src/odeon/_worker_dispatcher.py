@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._worker_hosted import HostedActor, hosted
+from ._worker_place import Outgoing
+from ._worker_pool import WorkerPool
 from .codecs import Encoded
-from .errors import QuotaExceeded, WorkerDied
-from .subprocess_worker import NO_ANSWER, HostedActor, WorkerPool, _Failed, _Stopped, hosted
+from .errors import QuotaExceeded
 
 if TYPE_CHECKING:
     from .dispatchers import Subprocess
@@ -18,51 +20,21 @@ if TYPE_CHECKING:
 __all__ = ["Processes"]
 
 
-class _OnItsWay(Encoded):
-    """An encoded message that counts as waiting for as long as it lives."""
-
-    __slots__ = ("_count",)
-    _count: _Count
-
-    def __del__(self) -> None:
-        count = getattr(self, "_count", None)
-        if count is not None:
-            count.waiting -= 1
+_classes: dict[str, type[Outgoing]] = {}
 
 
-_classes: dict[str, type[_OnItsWay]] = {}
-
-
-def _class_for(manifest: str) -> type[_OnItsWay]:
+def _class_for(manifest: str) -> type[Outgoing]:
     """A class that has the message's own name: what logs and dead letters show."""
-    found = _classes.get(manifest)
-    if found is None:
-        module, _, name = manifest.rpartition(".")
-        found = type(name, (_OnItsWay,), {"__module__": module or "builtins", "__slots__": ()})
-        if len(_classes) < 10_000:
-            _classes[manifest] = found
+    module, _, name = manifest.rpartition(".")
+    found = type(name, (Outgoing,), {"__module__": module or "builtins", "__slots__": ()})
+    if len(_classes) < 10_000:
+        _classes[manifest] = found
     return found
 
 
 class _Count:
     def __init__(self) -> None:
         self.waiting = 0
-
-
-class _Hosted(HostedActor):
-    """Its messages were encoded by who sent them."""
-
-    async def receive(self, msg: Any, ctx: Any) -> Any:
-        if not isinstance(msg, Encoded):
-            return await super().receive(msg, ctx)
-        actor = self._place.actor
-        if actor is None:
-            raise WorkerDied(f"{ctx.path} has no worker process")
-        answer = await asyncio.wrap_future(
-            actor.ask_encoded(msg.manifest, msg.version, msg.payload, msg.buffers))
-        if answer is None:
-            ctx.reply(None)
-        return None if answer is NO_ANSWER else answer
 
 
 class Processes:
@@ -74,27 +46,33 @@ class Processes:
         self.pool = WorkerPool(option.workers, option.as_pool_options())
         # Messages are encoded at `tell`, by the codec of this pool: so the class is this pool's
         # too.
-        self._class = type("HostedActor", (_Hosted,), {
+        self._class = type("HostedActor", (HostedActor,), {
             "__module__": HostedActor.__module__,
-            "__odeon_outgoing__": staticmethod(self._encode)})
+            "__odeon_outgoing__": staticmethod(self._encoder())})
         try:
             _native._open_dispatcher(system, name, self._make)
         except BaseException:
             self.stop()
             raise
 
-    def _encode(self, message: Any) -> Any:
-        if isinstance(message, (Encoded, _Failed, _Stopped)):
-            return message
-        most, count = self._quota.max_mailbox_total, self._count
-        if most is not None and count.waiting >= most:
-            raise QuotaExceeded(
-                f"the dispatcher {self._name} takes no more: {most} messages wait there already")
-        parts = self.pool.codec.native.encode(message, self.pool.flags)
-        made = _class_for(parts[0])(*parts)
-        count.waiting += 1
-        made._count = count
-        return made
+    def _encoder(self) -> Callable[[Any], Any]:
+        """What makes of a message what is sent: runs at every `tell`."""
+        encode, flags = self.pool.codec.native.encode, self.pool.flags
+        count, most, name = self._count, self._quota.max_mailbox_total, self._name
+        classes, own = _classes, (count,)
+
+        def outgoing(message: Any) -> Any:
+            if most is not None and count.waiting >= most:
+                raise QuotaExceeded(
+                    f"the dispatcher {name} takes no more: {most} messages wait there already")
+            if isinstance(message, (Encoded, Outgoing)):
+                return message
+            parts = encode(message, flags)
+            made = (classes.get(parts[0]) or _class_for(parts[0]))(parts + own)
+            count.waiting += 1
+            return made
+
+        return outgoing
 
     def _make(self, cls: type, args: tuple[Any, ...],
               kwargs: dict[str, Any] | None) -> tuple[type, tuple[Any, ...], dict[str, Any]]:
@@ -105,6 +83,7 @@ class Processes:
         _, made = hosted(self.pool, cls, *args, **(kwargs or {}))
         # What cannot be encoded raises here, not there.
         self.pool.codec.encode([list(args), kwargs or {}], self.pool.flags)
+        made[1].dispatcher = self._name
         self._actors.add(made[1])
         return self._class, made, {}
 

@@ -13,12 +13,13 @@ from .errors import EncodingError
 
 # to a worker
 TELL = 1  #: a message; with a request its outcome is told
-SPAWN = 2  #: {"cls", "path", "self", "args", "kwargs", "restarted"} -> outcome
+SPAWN = 2  #: {"cls", "path", "self", "parent", "args", "kwargs", …} -> outcome
 RESTART = 3  #: {"failure", "message"}: a new instance in place of the old one -> outcome
 STOP = 4  #: None -> outcome, after post_stop
 SHUTDOWN = 5  #: stop all actors, then end
 ANSWER = 6  #: the answer to an ASK of the worker
-REFUSAL = 7  #: the failure of an ASK of the worker
+REFUSAL = 7  #: the failure of an ASK or CALL of the worker
+RESUME = 8  #: the supervision has decided: an actor that failed goes on as it is
 
 # from a worker
 READY = 20  #: {"pid", "python"}
@@ -29,6 +30,11 @@ STOPPED = 24  #: the actor stopped itself
 SEND = 25  #: [reference, message]
 ASK = 26  #: [reference, message, seconds]
 ALIVE = 27  #: {"rss", "handled", "actors", "busy"}: once a second
+HANDLED = 28  #: so many (the request's number) of a supervised actor's oldest messages are over
+ASIDE = 29  #: it stashed the oldest
+BACK = 30  #: what it stashed is before the others again, from that place on (the request's number)
+CALL = 31  #: [operation, arguments…] of its context; with a request its value is the answer
+FORWARD = 32  #: [reference, message]: the request is that actor's to answer
 
 FLAGS = codecs.ALLOW_IMPORT | codecs.BUFFERS_BESIDE  #: inside a family of processes
 
@@ -45,8 +51,13 @@ def class_path(cls: type) -> str:
     return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"
 
 
-def failure_of(error: BaseException, codec: codecs.Codec) -> dict[str, Any]:
-    """An exception as a value that always travels; with itself, where it can."""
+def failure_of(
+    error: BaseException, codec: codecs.Codec, message: str | None = None
+) -> dict[str, Any]:
+    """An exception as a value that always travels; with itself, where it can.
+
+    `message`: the class of the message that a supervised actor failed on; it waits for a decision.
+    """
     trace = "".join(traceback.format_exception(error))
     failure: dict[str, Any] = {
         "path": class_path(type(error)),
@@ -54,6 +65,7 @@ def failure_of(error: BaseException, codec: codecs.Codec) -> dict[str, Any]:
         "text": _clean(str(error)),
         "trace": _clean(trace[-_MAX_TRACE:]),
         "error": None,
+        "message": message,
     }
     try:
         codec.encode(error)

@@ -22,8 +22,16 @@ from typing import Any
 
 from . import _worker_frames as frames
 from . import codecs
+from ._worker_actor import NO_ANSWER, Listener, WorkerActor
 from ._worker_process import Worker, WorkerMetrics
-from .errors import InvalidArgument, MailboxFull, QuotaExceeded, SystemStopped, WorkerDied
+from .errors import (
+    InvalidArgument,
+    MailboxFull,
+    QuotaExceeded,
+    SystemStopped,
+    Unhandled,
+    WorkerDied,
+)
 
 _native: Any = importlib.import_module("odeon._native")
 _log = logging.getLogger("odeon.worker")
@@ -34,15 +42,8 @@ SharedBuffer: Any = _native.Segment
 _LOOK_SECONDS = 1.0  # between two looks at memory and at workers that are late
 _MOST_RESTARTS = 5  # of one place in the pool ...
 _RESTART_WINDOW = 60.0  # ... within so many seconds; then the place stays empty
+_FORWARD_SECONDS = 60.0  # for the answer to a message that a worker passed on
 _FRAMES_A_TURN = 256  # of one worker, before the next one's are taken
-
-
-class _NoAnswer:
-    def __repr__(self) -> str:
-        return "NO_ANSWER"
-
-
-NO_ANSWER: Any = _NoAnswer()  #: what a future holds when the handler gave no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,90 +61,6 @@ class PoolOptions:
     stop_seconds: float = 5.0  #: for a worker to end when told; then it is killed
     allow_pickle: bool = False  #: for messages without a codec
     python: str | None = None  #: the interpreter; None: this one
-
-
-class Listener:
-    """Hears what happens to one actor in a worker. On the pool's thread: must not block."""
-
-    def failed(self, error: BaseException) -> None:
-        """A message without a future failed in the actor's handler."""
-
-    def stopped(self) -> None:
-        """The actor stopped itself."""
-
-    def died(self, error: WorkerDied) -> None:
-        """The actor's process has ended, and the actor with it."""
-
-
-class WorkerActor:
-    """An actor in a worker process. Any thread may use it."""
-
-    def __init__(self, pool: WorkerPool, worker: Worker, number: int, path: str,
-                 listener: Listener) -> None:
-        self._pool = pool
-        self._worker = worker
-        self.number = number
-        self.path = path
-        self.listener = listener
-
-    @property
-    def alive(self) -> bool:
-        """False once its process has ended, or it has stopped."""
-        return self.number in self._worker.actors
-
-    @property
-    def pid(self) -> int:
-        """Of its process."""
-        return self._worker.pid
-
-    def tell(self, value: Any) -> None:
-        """Sends. Raises EncodingError, MailboxFull, WorkerDied."""
-        worker = self._worker
-        if self.number in worker.actors and not worker.waiting:
-            try:
-                if worker.send(frames.TELL, self.number, 0, worker.native, worker.flags, value):
-                    return
-            except EOFError:
-                pass  # `post` says it in full
-        self._check()
-        worker.post(frames.TELL, self.number, 0, value)
-
-    def ask(self, value: Any) -> Future[Any]:
-        """Sends; the future has the outcome. Raises EncodingError, MailboxFull, WorkerDied."""
-        return self._call(frames.TELL, value)
-
-    def tell_encoded(self, manifest: str, version: int, payload: Any,
-                     buffers: Sequence[Any] | None = None) -> None:
-        """As `tell`, for a message that is encoded already."""
-        self._check()
-        self._worker.post_encoded((frames.TELL, self.number, 0, manifest, version, payload,
-                                   buffers))
-
-    def ask_encoded(self, manifest: str, version: int, payload: Any,
-                    buffers: Sequence[Any] | None = None) -> Future[Any]:
-        """As `ask`, for a message that is encoded already."""
-        self._check()
-        return self._worker.call_encoded(frames.TELL, self.number, manifest, version, payload,
-                                         buffers)
-
-    def restart(self, error: BaseException, message: Any = None) -> Future[Any]:
-        """A new instance in place of the present one, with the hooks of both."""
-        failure = frames.failure_of(error, self._pool.codec)
-        return self._call(frames.RESTART, {"failure": failure, "message": message})
-
-    def stop(self) -> Future[Any]:
-        """Ends the actor after the message in hand; done after post_stop."""
-        future = self._call(frames.STOP, None)
-        self._worker.actors.pop(self.number, None)
-        return future
-
-    def _call(self, kind: int, value: Any) -> Future[Any]:
-        self._check()
-        return self._worker.call(kind, self.number, value)
-
-    def _check(self) -> None:
-        if not self.alive:
-            raise WorkerDied(f"{self.path}: {self._worker.why or 'the actor has stopped'}")
 
 
 _open_pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
@@ -190,11 +107,13 @@ class WorkerPool:
 
     def spawn(self, cls: type | str, args: Sequence[Any] = (),
               kwargs: dict[str, Any] | None = None, *, path: str | None = None,
-              listener: Listener | None = None, ref: Any = None,
-              failure: BaseException | None = None) -> Future[WorkerActor]:
+              listener: Listener | None = None, ref: Any = None, parent: Any = None,
+              failure: BaseException | None = None,
+              supervised: bool = False) -> Future[WorkerActor]:
         """Makes an actor on the worker that has the fewest.
 
-        `ref` is the reference that stands for it in the system, its `ctx.self` there.
+        `ref` is the reference that stands for it in the system, its `ctx.self` there, and `parent`
+        its `ctx.parent`. A `supervised` one tells its listener what becomes of each message.
         `failure` says that it is made again after that one: `post_restart` is called. The future
         fails with what the constructor or the hook raised. Raises QuotaExceeded, ValueError for a
         class that cannot be imported elsewhere, EncodingError for such arguments, WorkerDied when
@@ -212,7 +131,8 @@ class WorkerPool:
             actor = WorkerActor(self, worker, number, path, listener or Listener())
             worker.actors[number] = actor
         told = None if failure is None else frames.failure_of(failure, self.codec)
-        spec = {"cls": cls, "path": path, "self": ref, "args": list(args),
+        spec = {"cls": cls, "path": path, "self": ref, "parent": parent,
+                "supervised": supervised, "args": list(args),
                 "kwargs": dict(kwargs or {}), "restarted": told}
         made: Future[WorkerActor] = Future()
 
@@ -350,12 +270,11 @@ class WorkerPool:
                  error: BaseException | None) -> None:
         if kind in (frames.REPLY, frames.DONE):
             worker.settle(request, NO_ANSWER if kind == frames.DONE else value, error)
+        elif kind == frames.HANDLED:
+            if (found := worker.actors.get(actor)) is not None:
+                found.listener.handled(request)
         elif kind == frames.FAILED:
-            failure = error or frames.error_of(value)
-            if request:
-                worker.settle(request, None, failure)
-            elif (failed := worker.actors.get(actor)) is not None:
-                failed.listener.failed(failure)
+            self._failed(worker, actor, request, value, error)
         elif kind == frames.ALIVE:
             worker.beat(value)
         elif kind == frames.READY:
@@ -364,12 +283,49 @@ class WorkerPool:
             stopped = worker.actors.pop(actor, None)
             if stopped is not None:
                 stopped.listener.stopped()
+        elif kind in (frames.ASIDE, frames.BACK):
+            if (found := worker.actors.get(actor)) is not None:
+                found.listener.aside() if kind == frames.ASIDE else found.listener.back(request)
         elif error is not None:
-            worker.refuse(request, error)
+            if kind == frames.FORWARD:
+                worker.settle(request, None, error, True)
+            else:
+                worker.refuse(request, error)
         elif kind == frames.SEND:
             value[0].tell(value[1])
         elif kind == frames.ASK:
             self._outward.submit(self._ask_out, worker, request, *value)
+        elif kind == frames.CALL:
+            if (found := worker.actors.get(actor)) is not None:
+                found.listener.called(request, value)
+        elif kind == frames.FORWARD:
+            if request:
+                self._outward.submit(self._forward, worker, request, *value)
+            else:
+                value[0].tell(value[1])
+
+    def _failed(self, worker: Worker, actor: int, request: int, value: Any,
+                error: BaseException | None) -> None:
+        failure = error or frames.error_of(value)
+        message = None if error is not None else value["message"]
+        if request:
+            worker.settle(request, None, failure)
+        if (found := worker.actors.get(actor)) is None or (request and message is None):
+            return
+        if message is not None:
+            found.listener.holds(failure, message)
+        elif isinstance(failure, Unhandled):
+            found.listener.unhandled(failure)
+        else:
+            found.listener.failed(failure)
+
+    def _forward(self, worker: Worker, request: int, target: Any, message: Any) -> None:
+        try:
+            answer = target.ask_blocking(message, timeout=_FORWARD_SECONDS)
+        except Exception as error:
+            worker.settle(request, None, error, True)
+        else:
+            worker.settle(request, answer, None, True)
 
     def _ask_out(self, worker: Worker, request: int, target: Any, message: Any,
                  timeout: float) -> None:
@@ -396,15 +352,17 @@ class WorkerPool:
             lost = list(worker.actors.values())
             worker.actors.clear()
         error = WorkerDied(worker.why or reason)
+        if not self._closing:
+            _log.warning("worker process %d: %s", worker.pid, error)
+            self._replace(place)
         worker.fail_all(error)
         for actor in lost:
             try:
                 actor.listener.died(WorkerDied(f"{actor.path}: {error}"))
             except Exception as failure:
                 _log.error("a listener failed on its worker's death", exc_info=failure)
-        if self._closing:
-            return
-        _log.warning("worker process %d: %s", worker.pid, error)
+
+    def _replace(self, place: int) -> None:
         times = self._restarts[place]
         now = time.monotonic()
         while times and times[0] < now - _RESTART_WINDOW:
@@ -418,6 +376,13 @@ class WorkerPool:
             self._workers[place] = self._start(place)
         except OSError as failure:
             _log.error("a worker process cannot be started", exc_info=failure)
+
+    @property
+    def is_replacing(self) -> bool:
+        """No worker is there now, and the death of one has not been dealt with."""
+        present = self._present()
+        return not self._closing and bool(present) and all(
+            one.why is not None or one.channel.peer_gone for one in present)
 
     def _kill_all(self) -> None:
         for worker in self._present():

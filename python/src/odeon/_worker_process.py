@@ -20,7 +20,8 @@ from . import _worker_frames as frames
 from .errors import EncodingError, MailboxFull, WorkerDied
 
 if TYPE_CHECKING:
-    from ._worker_pool import PoolOptions, WorkerActor
+    from ._worker_actor import WorkerActor
+    from ._worker_pool import PoolOptions
 
 _native: Any = importlib.import_module("odeon._native")
 
@@ -53,7 +54,8 @@ class Worker:
         self.native: Any = codec.native
         self.flags = flags
         self._lock = threading.Lock()
-        self._requests: dict[int, Future[Any]] = {}
+        self._requests: dict[int, Any] = {}  # futures, and what else hears an outcome
+        self._room: list[Callable[[], None]] = []
         self._numbers = itertools.count(1)
         self._started = time.monotonic()
         self._beaten = self._started
@@ -115,8 +117,23 @@ class Worker:
             raise MailboxFull(f"{len(self.waiting)} messages wait for the worker {self.pid}")
         self.waiting.append(frame)
 
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Calls once when nothing waits any more: now, or on the pool's thread."""
+        with self._lock:
+            if self.waiting:
+                self._room.append(call)
+                return
+        call()
+
     def flush(self) -> None:
         """Sends what waits, as far as there is room."""
+        self._flush()
+        if not self.waiting and self._room:
+            calls, self._room = self._room, []
+            for call in calls:
+                call()
+
+    def _flush(self) -> None:
         with self._lock:
             try:
                 while self.waiting and self._send_encoded(self.waiting[0]):
@@ -145,6 +162,19 @@ class Worker:
             self.settle(number, None, WorkerDied(self.why))
         return future
 
+    def expect(self, hears: Any) -> int:
+        """The number of a request whose outcome goes to ``hears.settled(value, error, …)``, on
+        the pool's thread."""
+        number = next(self._numbers)
+        self._requests[number] = hears
+        if self.why is not None:  # it died between: whoever failed the others may have missed it
+            self.settle(number, None, WorkerDied(self.why))
+        return number
+
+    def forget(self, number: int) -> Any:
+        """Nobody waits for it any more; who did, or None."""
+        return self._requests.pop(number, None)
+
     def refuse(self, request: int, error: BaseException) -> None:
         """Answers a request of the worker with a failure."""
         try:
@@ -154,10 +184,17 @@ class Worker:
 
     # -- outcomes --------------------------------------------------------------------------------
 
-    def settle(self, request: int, value: Any, error: BaseException | None) -> None:
-        """The outcome of a request; nothing when it was settled, or given up."""
+    def settle(self, request: int, value: Any, error: BaseException | None,
+               is_others: bool = False) -> None:
+        """The outcome of a request; nothing when it was settled, or given up.
+
+        `is_others`: of the actor that it was passed on to.
+        """
         future = self._requests.pop(request, None)
         if future is None:
+            return
+        if not isinstance(future, Future):
+            future.settled(value, error, is_others)
             return
         try:
             if error is not None:

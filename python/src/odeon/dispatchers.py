@@ -330,8 +330,8 @@ def subprocess(
     supervision answers: a restart is on another worker, or the new one. ``cpu_share`` is a weight
     (nice). ``allow_pickle`` lets messages without a codec travel as pickles.
 
-    In a worker an actor has less of a context: no children, watches or links
-    (:class:`odeon.worker_context.WorkerContext`).
+    In a worker an actor has nearly all of a context
+    (:class:`odeon.worker_context.WorkerContext`). Up to 512 of its messages are there at a time.
     """
     if workers < 1:
         raise ValueError("a pool has at least one worker process")
