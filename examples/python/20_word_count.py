@@ -16,22 +16,12 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import odeon
-from odeon.streams import Sink, Source
+from odeon.streams import Sink, Source, file, framing
 
-
-class Lines:
-    """The lines of a file; it is opened when the stream runs, and read as lines are asked for."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __iter__(self) -> Iterator[str]:
-        with self.path.open(encoding="utf-8") as file:
-            yield from file
+LINE = b"The actor tells the sink, and the sink asks the source.\n"
 
 
 def count(all_of: Counter[str], word: str) -> Counter[str]:
@@ -40,23 +30,23 @@ def count(all_of: Counter[str], word: str) -> Counter[str]:
 
 
 # What waits between reading and counting is bounded: a file larger than memory is no problem.
-def words_of(lines: Source[str]) -> Source[str]:
+def words_in(path: Path) -> Source[str]:
+    lines = file.read(path).via(framing.lines()).map(bytes.decode)
     words = lines.map_concat(lambda line: re.findall("[a-z]+", line.lower()))
     return words.filter(lambda word: len(word) > 3)
 
 
-async def main(path: Path) -> None:
+async def main(path: Path, is_own: bool) -> None:
     async with odeon.ActorSystem("words") as system:
-        source = Source.from_iterable(Lines(path)).via(words_of)
-        counted = await source.run(system, Sink.fold(Counter[str](), count))
+        if is_own:
+            await Source.repeat(LINE).take(1000).run(system, file.write(path))
+        counted = await words_in(path).run(system, Sink.fold(Counter[str](), count))
     for word, n in sorted(counted.items(), key=lambda each: (-each[1], each[0]))[:5]:
         print(n, word)
 
 
 if len(sys.argv) > 1:
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), is_own=False))
 else:
     with tempfile.TemporaryDirectory() as folder:
-        own = Path(folder) / "words.txt"
-        own.write_text("The actor tells the sink, and the sink asks the source.\n" * 1000)
-        asyncio.run(main(own))
+        asyncio.run(main(Path(folder) / "words.txt", is_own=True))

@@ -1,5 +1,6 @@
 #include "streams.hpp"
 
+#include "context.hpp"
 #include "module.hpp"
 #include "system.hpp"
 
@@ -109,12 +110,16 @@ std::pair<std::string, PyObject*> op_at(interp& in, PyObject* ops, Py_ssize_t i)
   throw_python(in);
 }
 
+const flow_op* flow_named(std::string_view name) {
+  return find_in<flow_op>(
+      name, {basic_flows(), timed_flows(), async_flows(), combining_flows(), nested_flows(),
+             control_flows(), part_flows(), byte_flows(), tcp_flows()});
+}
+
 erased build_flows(plan& p, erased up, PyObject* ops, Py_ssize_t from, Py_ssize_t to) {
   for (Py_ssize_t i = from; i < to; ++i) {
     const auto [name, op] = op_at(p.in, ops, i);
-    const flow_op* found =
-        find_in<flow_op>(name, {basic_flows(), timed_flows(), async_flows(), combining_flows(),
-                                nested_flows(), control_flows()});
+    const flow_op* found = flow_named(name);
     if (!found) throw_unknown(p.in, name, "flow");
     up = found->make(p, std::move(up), op_args(p.in, op));
   }
@@ -127,7 +132,8 @@ erased build_source(plan& p, PyObject* ops) {
   const Py_ssize_t n = count_of(p.in, ops, 1);
   const auto [name, op] = op_at(p.in, ops, 0);
   const source_op* found =
-      find_in<source_op>(name, {basic_sources(), queue_sources(), hub_sources(), nested_sources()});
+      find_in<source_op>(name, {basic_sources(), queue_sources(), hub_sources(), nested_sources(),
+                                part_sources(), byte_sources(), tcp_sources(), graph_sources()});
   if (!found) throw_unknown(p.in, name, "source");
   return build_flows(p, found->make(p, op_args(p.in, op)), ops, 1, n);
 }
@@ -139,10 +145,20 @@ erased build_flow(plan& p, erased up, PyObject* ops) {
 PyObject* build_sink(plan& p, erased up, PyObject* ops) {
   const Py_ssize_t n = count_of(p.in, ops, 1);
   const auto [name, op] = op_at(p.in, ops, n - 1);
-  const sink_op* found =
-      find_in<sink_op>(name, {basic_sinks(), queue_sinks(), hub_sinks(), combining_sinks()});
+  const sink_op* found = find_in<sink_op>(name, {basic_sinks(), queue_sinks(), hub_sinks(),
+                                                 combining_sinks(), byte_sinks(), tcp_sinks()});
   if (!found) throw_unknown(p.in, name, "sink");
-  return found->attach(p, build_flows(p, std::move(up), ops, 0, n - 1), op_args(p.in, op));
+  up = cancelled_with(p, build_flows(p, std::move(up), ops, 0, n - 1));
+  return found->attach(p, std::move(up), op_args(p.in, op));
+}
+
+bool is_one_for_one(interp& in, PyObject* ops) {
+  const Py_ssize_t n = count_of(in, ops, 0);
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    const flow_op* found = flow_named(op_at(in, ops, i).first);
+    if (!found || !found->one_for_one) return false;
+  }
+  return true;
 }
 
 // -- handles -------------------------------------------------------------------------------------
@@ -175,42 +191,62 @@ std::shared_ptr<stream_handle> handle_in(PyObject* capsule) noexcept {
 
 // -- running -------------------------------------------------------------------------------------
 
+runner::runner(interp& in, PyObject* who, PyObject* dispatcher, PyObject* name) {
+  if (Py_IS_TYPE(who, in.context_type)) {
+    auto& c = *reinterpret_cast<context_object*>(who);
+    if (!c.actor) throw actor_error(errc::actor_stopped, c.cell->path() + " has ended");
+    host& at = *c.actor->props().at;
+    if (!at.is_current())
+      throw actor_error(errc::invalid_argument,
+                        "a stream of an actor is run on that actor's thread");
+    parent = &c.actor->ctx();
+    system = &parent->system();
+    options.dispatcher = at.name();
+  } else {
+    system = system_in(in, who);
+    if (!system) throw_python(in);
+    options.dispatcher = reinterpret_cast<system_object*>(who)->main->name();
+  }
+  if (dispatcher != Py_None && !read_text(dispatcher, "a dispatcher", options.dispatcher))
+    throw_python(in);
+  if (name != Py_None && !read_text(name, "a name", options.name)) throw_python(in);
+  const auto at = host_named(*system, options.dispatcher);
+  if (!at || &at->home() != &in)
+    throw actor_error(errc::invalid_argument,
+                      "a stream runs on a loop or a thread of this interpreter, not on '" +
+                          options.dispatcher + "'");
+}
+
 namespace {
 
-/// stream_run(system, source, sink, dispatcher, name, work) → (result of the
+/// stream_run(system or context, source, sink, dispatcher, name, work, switch) → (result of the
 /// sink, values)
 PyObject* stream_run(PyObject* module, PyObject* const* args, Py_ssize_t n) {
   const entry in_layer;
   interp& in = interp_of_module(module);
-  if (n != 6) {
-    PyErr_SetString(PyExc_TypeError, "stream_run takes six arguments");
+  if (n != 7) {
+    PyErr_SetString(PyExc_TypeError, "stream_run takes seven arguments");
     return nullptr;
   }
   return guarded(in, [&]() -> PyObject* {
-    actor_system* system = system_in(in, args[0]);
-    if (!system) return nullptr;
-    st::run_options options;
-    if (args[3] == Py_None)
-      options.dispatcher = reinterpret_cast<system_object*>(args[0])->main->name();
-    else if (!read_text(args[3], "a dispatcher", options.dispatcher))
-      return nullptr;
-    if (args[4] != Py_None && !read_text(args[4], "a name", options.name)) return nullptr;
-    const auto at = host_named(*system, options.dispatcher);
-    if (!at || &at->home() != &in)
-      return raise(in, error(errc::invalid_argument,
-                             "a stream runs on a loop or a thread of this "
-                             "interpreter, not on '" +
-                                 options.dispatcher + "'"));
+    runner by(in, args[0], args[3], args[4]);
     owned values(PyList_New(0));
     if (!values) return nullptr;
     auto things = std::make_shared<const stream_things>(
-        stream_things{item::share(in, args[5]), options.dispatcher});
-    st::materializer m(*system, std::move(options));
-    plan p{in, m, std::move(things), values.get()};
-    owned result(build_sink(p, build_source(p, args[1]), args[2]));
-    if (!result) return nullptr;
-    m.start();
-    return PyTuple_Pack(2, result.get(), values.get());
+        stream_things{item::share(in, args[5]), by.options.dispatcher, item::share(in, args[6])});
+    const auto start = [&](st::materializer& m) -> PyObject* {
+      plan p{in, m, std::move(things), values.get()};
+      owned result(build_sink(p, build_source(p, args[1]), args[2]));
+      if (!result) return nullptr;
+      m.start();
+      return PyTuple_Pack(2, result.get(), values.get());
+    };
+    if (by.parent) {
+      st::materializer m(*by.parent, std::move(by.options));
+      return start(m);
+    }
+    st::materializer m(*by.system, std::move(by.options));
+    return start(m);
   });
 }
 
@@ -233,7 +269,9 @@ bool add_stream_functions(PyObject* module) {
          PyModule_AddFunctions(module, queue_functions()) == 0 &&
          PyModule_AddFunctions(module, pull_functions()) == 0 &&
          PyModule_AddFunctions(module, hub_functions()) == 0 &&
-         PyModule_AddFunctions(module, control_functions()) == 0;
+         PyModule_AddFunctions(module, control_functions()) == 0 &&
+         PyModule_AddFunctions(module, graph_functions()) == 0 &&
+         PyModule_AddFunctions(module, tcp_functions()) == 0;
 }
 
 }  // namespace odeon::python

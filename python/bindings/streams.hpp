@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -147,20 +148,33 @@ template <class S, class... As>
   return erased(std::make_unique<stage_of<S>>(std::forward<As>(as)...));
 }
 
-/// The reading end of a channel.
-class channel_reader : public st::detail::channel_reader<item> {
+/// A stage before which others have their turn: what reads from channels and connections.
+template <class S>
+class paced {
  public:
-  using st::detail::channel_reader<item>::channel_reader;
-  st::polled<item> next(st::island& in) {
+  using value_type = typename S::value_type;
+  explicit paced(S s) : stage_(std::move(s)) {}
+  st::polled<value_type> next(st::island& in) {
     if (!goes_on(in)) return st::pending;
-    return st::detail::channel_reader<item>::next(in);
+    return stage_.next(in);
   }
+  void drive(st::island& in) { stage_.drive(in); }
+
+ private:
+  S stage_;
+};
+/// The reading end of a channel.
+class channel_reader : public paced<st::detail::channel_reader<item>> {
+ public:
+  explicit channel_reader(std::shared_ptr<st::detail::channel<item>> c)
+      : paced(st::detail::channel_reader<item>(std::move(c))) {}
 };
 
 /// What all plans of one run share.
 struct stream_things {
   item work;               // called with (awaitable, done): runs it in the host's loop
   std::string dispatcher;  // of all islands: a host of Python
+  item cancel;             // the switch that stands before each sink
 };
 
 /// What is being built: one run, or a source inside one.
@@ -170,6 +184,7 @@ struct plan {
   std::shared_ptr<const stream_things> things;
   PyObject* values;  // a list that materialised values are put in; null: they
                      // are dropped
+  std::vector<std::optional<erased>>* inlets = nullptr;  // of the node of a graph that is built
 
   /// An island; on the host of the run.
   void add(std::unique_ptr<st::island_body> body) const {
@@ -199,6 +214,17 @@ class op_args {
   PyObject* op_;
 };
 
+/// The number that a callback gives for an element.
+struct number_of {
+  callback call;
+  std::size_t operator()(const item& e) const {
+    const item answer = call(e);
+    const std::size_t n = PyLong_AsSize_t(answer.get());
+    if (n == static_cast<std::size_t>(-1) && PyErr_Occurred()) throw_python(call.home());
+    return n;
+  }
+};
+
 /// What a full buffer or queue does, by its name. Throws `python_error`.
 [[nodiscard]] st::on_full read_on_full(interp& in, const std::string& text);
 
@@ -211,6 +237,7 @@ struct source_op {
 struct flow_op {
   std::string_view name;
   erased (*make)(plan& p, erased up, const op_args& args);
+  bool one_for_one = false;  // what goes in comes out: such cycles of graphs are counted
 };
 struct sink_op {
   std::string_view name;
@@ -221,16 +248,25 @@ struct sink_op {
 [[nodiscard]] std::span<const source_op> queue_sources();   // streams_queues.cpp
 [[nodiscard]] std::span<const source_op> hub_sources();     // streams_hubs.cpp
 [[nodiscard]] std::span<const source_op> nested_sources();  // streams_nested.cpp
+[[nodiscard]] std::span<const source_op> part_sources();    // streams_parts.cpp
+[[nodiscard]] std::span<const source_op> byte_sources();    // streams_bytes.cpp
+[[nodiscard]] std::span<const source_op> tcp_sources();     // streams_tcp.cpp
+[[nodiscard]] std::span<const source_op> graph_sources();   // streams_graph.cpp
 [[nodiscard]] std::span<const flow_op> basic_flows();       // streams_flows.cpp
 [[nodiscard]] std::span<const flow_op> timed_flows();       // streams_timed.cpp
 [[nodiscard]] std::span<const flow_op> async_flows();       // streams_async.cpp
 [[nodiscard]] std::span<const flow_op> combining_flows();   // streams_combine.cpp
 [[nodiscard]] std::span<const flow_op> nested_flows();      // streams_nested.cpp
 [[nodiscard]] std::span<const flow_op> control_flows();     // streams_control.cpp
+[[nodiscard]] std::span<const flow_op> part_flows();        // streams_parts.cpp
+[[nodiscard]] std::span<const flow_op> byte_flows();        // streams_bytes.cpp
+[[nodiscard]] std::span<const flow_op> tcp_flows();         // streams_tcp.cpp
 [[nodiscard]] std::span<const sink_op> basic_sinks();       // streams_sinks.cpp
 [[nodiscard]] std::span<const sink_op> queue_sinks();       // streams_pulls.cpp
 [[nodiscard]] std::span<const sink_op> hub_sinks();         // streams_hubs.cpp
 [[nodiscard]] std::span<const sink_op> combining_sinks();   // streams_combine.cpp
+[[nodiscard]] std::span<const sink_op> byte_sinks();        // streams_bytes.cpp
+[[nodiscard]] std::span<const sink_op> tcp_sinks();         // streams_tcp.cpp
 
 /// A source of a tuple of operations, the first of which is a source's.
 [[nodiscard]] erased build_source(plan& p, PyObject* ops);
@@ -238,6 +274,19 @@ struct sink_op {
 [[nodiscard]] erased build_flow(plan& p, erased up, PyObject* ops);
 /// A sink: the last operation is a sink's. Gives its result, a new reference.
 [[nodiscard]] PyObject* build_sink(plan& p, erased up, PyObject* ops);
+/// Behind it the run is cancelled. streams_control.cpp
+[[nodiscard]] erased cancelled_with(plan& p, erased up);
+/// Whether each of these flows gives one element for each that it takes.
+[[nodiscard]] bool is_one_for_one(interp& in, PyObject* ops);
+
+/// Who runs a stream: `actor_system` or, on its actor's turn, a `Context`; and the dispatcher
+/// (null: its own). Throws `python_error` for anything else, and for a dispatcher that is no host.
+struct runner {
+  runner(interp& in, PyObject* who, PyObject* dispatcher, PyObject* name);
+  actor_system* system;
+  context* parent = nullptr;
+  st::run_options options;
+};
 
 /// A source for stages that make one while they run.
 struct made_source {
@@ -276,6 +325,8 @@ template <class H>
 [[nodiscard]] PyMethodDef* pull_functions() noexcept;
 [[nodiscard]] PyMethodDef* hub_functions() noexcept;
 [[nodiscard]] PyMethodDef* control_functions() noexcept;
+[[nodiscard]] PyMethodDef* graph_functions() noexcept;
+[[nodiscard]] PyMethodDef* tcp_functions() noexcept;
 
 /// Ends an `Ask` with that exception.
 void fail_with(completion& done, const std::exception_ptr& why);

@@ -150,18 +150,21 @@ constexpr flow_op table[] = {
      [](plan& p, erased up, const op_args& a) {
        return make_stage<d::map_async_stage<erased, std::size_t, work_function>>(
            std::move(up), a.size(0), work_function{a.call(1), p.things, &p.m.get_runtime()});
-     }},
+     },
+     true},
     {"map_async_unordered",
      [](plan& p, erased up, const op_args& a) {
        return make_stage<d::map_async_unordered_stage<erased, std::size_t, work_function>>(
            std::move(up), a.size(0), work_function{a.call(1), p.things, &p.m.get_runtime()});
-     }},
+     },
+     true},
     {"async",  // capacity
      [](plan& p, erased up, const op_args& a) {
        auto between = std::make_shared<d::channel<item>>(a.size(0));
        p.add(std::make_unique<d::channel_body<erased>>(std::move(up), between));
        return make_stage<channel_reader>(std::move(between));
-     }},
+     },
+     true},
     {"supervised",
      [](plan& p, erased up, const op_args& a) {
        return make_stage<d::supervised_stage<erased>>(std::move(up), decider_of(p.in, a.at(0)));

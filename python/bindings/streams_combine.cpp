@@ -107,17 +107,6 @@ class fan_out_body final : public st::island_body {
   std::optional<item> held_;  // has no room yet
 };
 
-/// The number that a callback gives.
-struct chosen {
-  callback call;
-  std::size_t operator()(const item& e) const {
-    const item answer = call(e);
-    const std::size_t n = PyLong_AsSize_t(answer.get());
-    if (n == static_cast<std::size_t>(-1) && PyErr_Occurred()) throw_python(call.home());
-    return n;
-  }
-};
-
 using channels = std::vector<std::shared_ptr<d::channel<item>>>;
 
 template <class Policy>
@@ -182,6 +171,10 @@ constexpr flow_op table[] = {
          up = make_stage<d::concat_stage<erased, erased>>(std::move(up), build_source(p, ops));
        return up;
      }},
+    {"prepend",
+     [](plan& p, erased up, const op_args& a) {
+       return make_stage<d::concat_stage<erased, erased>>(build_source(p, a.at(0)), std::move(up));
+     }},
     {"interleave",  // n, other
      [](plan& p, erased up, const op_args& a) {
        return make_stage<d::interleave_stage<erased, erased>>(a.size(0), std::move(up),
@@ -211,7 +204,7 @@ constexpr flow_op table[] = {
      [](plan& p, erased up, const op_args& a) {
        const auto flows = a.rest(1);
        return through_flows(
-           p, fan_out(p, std::move(up), d::to_chosen<chosen>{{a.call(0)}}, flows.size()), flows);
+           p, fan_out(p, std::move(up), d::to_chosen<number_of>{{a.call(0)}}, flows.size()), flows);
      }},
     {"also_to",
      [](plan& p, erased up, const op_args& a) { return also_to(p, std::move(up), a.at(0)); }},
@@ -232,7 +225,7 @@ constexpr sink_op sinks[] = {
      [](plan& p, erased up, const op_args& a) {
        const auto all = a.rest(1);
        return into_sinks(
-           p, fan_out(p, std::move(up), d::to_chosen<chosen>{{a.call(0)}}, all.size()), all);
+           p, fan_out(p, std::move(up), d::to_chosen<number_of>{{a.call(0)}}, all.size()), all);
      }},
 };
 

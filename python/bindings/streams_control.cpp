@@ -119,19 +119,22 @@ constexpr flow_op table[] = {
        auto h = new_switch();
        p.materialize(new_handle(h));
        return make_stage<kill_stage>(std::move(up), std::move(h));
-     }},
+     },
+     true},
     {"killed_by",
      [](plan& p, erased up, const op_args& a) {
        auto h = handle_as<kill_handle>(a.at(0));
        if (!h) throw_python(p.in);
        return make_stage<kill_stage>(std::move(up), std::move(h));
-     }},
+     },
+     true},
     {"watch_termination",
      [](plan& p, erased up, const op_args&) {
        auto [ask, done] = make_awaitable(p.in, p.m.get_runtime());
        p.materialize(ask);
        return make_stage<watch_stage>(std::move(up), std::move(done));
-     }},
+     },
+     true},
 };
 
 PyObject* stream_kill_switch(PyObject* module, PyObject*) {
@@ -171,6 +174,11 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
+erased cancelled_with(plan& p, erased up) {
+  auto h = handle_as<kill_handle>(p.things->cancel.get());
+  if (!h) throw_python(p.in);
+  return make_stage<kill_stage>(std::move(up), std::move(h));
+}
 std::span<const flow_op> control_flows() { return table; }
 PyMethodDef* control_functions() noexcept { return functions; }
 

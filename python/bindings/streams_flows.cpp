@@ -45,6 +45,57 @@ class map_concat_stage : public d::linear<erased> {
   item part_;  // an iterator, or nothing
 };
 
+/// `call(element)` gives an iterable: its first element at least, and more for as long as the sink
+/// asks and nothing else comes.
+class expand_stage : d::detached<erased> {
+ public:
+  using value_type = item;
+  expand_stage(erased up, callback call)
+      : d::detached<erased>(std::move(up)),
+        call_(std::move(call)),
+        part_(call_.home(), nullptr) {}
+  st::polled<item> next(st::island& in) {
+    interp& home = call_.home();
+    for (;;) {
+      if (!is_new_) {
+        auto p = ask(in);
+        if (p.has_ended()) return conclude<item>();
+        if (p) {
+          st::call_user(in, *this,
+                        [&] { part_ = checked(home, PyObject_GetIter(call_(*p).get())); });
+          is_new_ = true;
+        }
+      }
+      if (!part_.get() || !spend(in)) return st::pending;
+      const bool was_new = std::exchange(is_new_, false);
+      PyObject* o = st::call_user(in, *this, [&] {
+        PyObject* next = PyIter_Next(part_.get());
+        if (!next) part_ = item(home, nullptr);
+        if (!next && PyErr_Occurred()) throw_python(home);
+        return next;
+      });
+      if (o) return item(home, o);
+      if (!was_new) return st::pending;  // the stage before has said so
+    }
+  }
+  void drive(st::island& in) { drive_up(in); }
+
+ private:
+  callback call_;
+  item part_;            // an iterator, or nothing
+  bool is_new_ = false;  // its first element was not given yet
+};
+
+/// None is no element.
+struct maybe {
+  callback call;
+  std::optional<item> operator()(const item& e) const {
+    item given = call(e);
+    if (given.get() == Py_None) return std::nullopt;
+    return given;
+  }
+};
+
 /// `call(what, value)` hears of each element, of the end and of a failure.
 class log_stage : public d::linear<erased> {
  public:
@@ -74,22 +125,26 @@ class log_stage : public d::linear<erased> {
   callback call_;
 };
 
-/// A predicate that is made anew for each run.
-test made_test(const op_args& a, interp& in) { return {callback(in, a.call(0)().get())}; }
-
 constexpr flow_op table[] = {
     {"map",
      [](plan&, erased up, const op_args& a) {
        return make_stage<d::map_stage<erased, callback>>(std::move(up), a.call(0));
-     }},
+     },
+     true},
     {"filter",
      [](plan&, erased up, const op_args& a) {
        return make_stage<d::filter_stage<erased, test>>(std::move(up), test{a.call(0)});
      }},
-    {"filter_made",
+    {"made",  // function that gives flows, made anew for each run
      [](plan& p, erased up, const op_args& a) {
-       return make_stage<d::filter_stage<erased, test>>(std::move(up), made_test(a, p.in));
+       return build_flow(p, std::move(up), a.call(0)().get());
      }},
+    {"filter_map",
+     [](plan&, erased up, const op_args& a) {
+       return make_stage<d::filter_map_stage<erased, maybe>>(std::move(up), maybe{a.call(0)});
+     }},
+    {"expand", [](plan&, erased up,
+                  const op_args& a) { return make_stage<expand_stage>(std::move(up), a.call(0)); }},
     {"map_concat",
      [](plan&, erased up, const op_args& a) {
        return make_stage<map_concat_stage>(std::move(up), a.call(0));
@@ -97,9 +152,13 @@ constexpr flow_op table[] = {
     {"wire_tap",
      [](plan&, erased up, const op_args& a) {
        return make_stage<d::wire_tap_stage<erased, callback>>(std::move(up), a.call(0));
-     }},
-    {"log", [](plan&, erased up,
-               const op_args& a) { return make_stage<log_stage>(std::move(up), a.call(0)); }},
+     },
+     true},
+    {"log",
+     [](plan&, erased up, const op_args& a) {
+       return make_stage<log_stage>(std::move(up), a.call(0));
+     },
+     true},
     {"take",
      [](plan&, erased up, const op_args& a) {
        return make_stage<d::take_stage<erased>>(std::move(up), a.size(0));

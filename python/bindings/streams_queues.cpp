@@ -5,6 +5,7 @@
 /// held: both may run code of the program, on this thread or, the interpreter
 /// let go meanwhile, on another that wants the lock.
 
+#include "ref.hpp"
 #include "streams.hpp"
 #include <odeon/base/detail/spin.hpp>
 #include <odeon/stream/queue.hpp>
@@ -192,7 +193,33 @@ class offering final : public stream_handle {
   const std::shared_ptr<intake> queue;
 };
 
+/// As `intake_stage`; the actor that offers ends with it.
+class intake_actor_stage : public intake_stage {
+ public:
+  intake_actor_stage(std::shared_ptr<intake> i, any_ref who)
+      : intake_stage(std::move(i)),
+        who_(std::move(who)) {}
+  intake_actor_stage(intake_actor_stage&&) noexcept = default;
+  ~intake_actor_stage() {
+    if (who_) actor_system::of(who_.get()->system()).stop(who_);
+  }
+
+ private:
+  any_ref who_;
+};
+
 constexpr source_op sources[] = {
+    {"actor",  // capacity, overflow, function of (work, handle) that gives the actor
+     [](plan& p, const op_args& a) {
+       auto q =
+           std::make_shared<intake>(p.m.get_runtime(), a.size(0), read_on_full(p.in, a.text(1)));
+       const item handle = checked(p.in, new_handle(std::make_shared<offering>(q)));
+       item ref = a.call(2)(p.things->work, handle);
+       any_ref who = read_ref(p.in, ref.get());
+       if (!who) throw_python(p.in);
+       p.materialize(ref.take());
+       return make_stage<intake_actor_stage>(std::move(q), std::move(who));
+     }},
     {"queue",  // capacity, overflow
      [](plan& p, const op_args& a) {
        auto q =

@@ -170,6 +170,16 @@ class one_consumer final : public consumer {
 };
 
 constexpr sink_op table[] = {
+    {"cancelled",
+     [](plan& p, erased up, const op_args&) {
+       auto [ask, done] = make_awaitable(p.in, p.m.get_runtime());
+       item result = checked(p.in, ask);
+       {
+         const erased unasked = std::move(up);
+       }
+       done.set([](interp&) { return Py_NewRef(Py_None); });
+       return result.take();
+     }},
     {"fold",
      [](plan& p, erased up, const op_args& a) {
        return attach(p, std::move(up), std::make_unique<fold_consumer>(a.object(0), a.call(1)));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +20,16 @@ def in_system(body: Callable[[odeon.ActorSystem], Awaitable[None]]) -> None:
 
 async def until(what: Callable[[], bool]) -> None:
     while not what():
+        await asyncio.sleep(0)
+
+
+async def freed(alive: Callable[[], int]) -> None:
+    """Waits until nothing is alive any more; collects garbage only where that takes long."""
+    turns = 0
+    while alive():
+        turns += 1
+        if turns % 50 == 0:
+            gc.collect()
         await asyncio.sleep(0)
 
 

@@ -15,7 +15,7 @@ import odeon
 from odeon.errors import InvalidArgument
 from odeon.streams import Sink, Source
 
-from streams_kit import in_system, raises, until
+from streams_kit import freed, in_system, raises, until
 
 
 class Element:
@@ -288,7 +288,7 @@ def test_a_stream_that_ends_midway_frees_all_it_held(how: str) -> None:
             elif how == "system":
                 return
             del run
-        await until(lambda: gc.collect() >= 0 and Element.alive == 0)
+        await freed(lambda: Element.alive)
 
     in_system(body)
     gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import operator
 from collections.abc import AsyncIterator, Callable
@@ -40,6 +41,18 @@ CASES: list[tuple[str, Source[Any], list[Any]]] = [
     ("unfold", Source.unfold(1, lambda n: (n * 2, n) if n < 20 else None), [1, 2, 4, 8, 16]),
     ("map", N.map(lambda n: n * n).take(4), [0, 1, 4, 9]),
     ("filter", N.filter(even), [0, 2, 4, 6, 8]),
+    ("filter_map", N.filter_map(lambda n: n // 3 or None), [1, 1, 1, 2, 2, 2, 3]),
+    ("try_map", N.try_map(lambda n: -n).take(2), [0, -1]),
+    ("generate", Source.generate(iter([1, 2, 0, 3]).__next__, end=0), [1, 2]),
+    ("prepend", Source.range(2).prepend(Source.single(9)), [9, 0, 1]),
+    ("expand", Source.single(7).concat(Source.never()).expand(itertools.count).take(3), [7, 8, 9]),
+    ("expand of what always comes", N.expand(itertools.repeat), list(range(10))),
+    ("expand to nothing", Source.range(4).expand(lambda n: range(n - 1)), [0, 0]),
+    ("extrapolate", Source.single(5).concat(Source.never()).extrapolate(
+        lambda n: itertools.count(n * 10)).take(3), [5, 50, 51]),
+    ("extrapolate from the beginning",
+     Source.never().extrapolate(lambda n: itertools.repeat(n), "?").take(2), ["?", "?"]),
+    ("skip", N.skip(7).skip_while(lambda n: n < 9), [9]),
     ("map_concat", Source.range(4).map_concat(range), [0, 0, 1, 0, 1, 2]),
     ("take 0", N.take(0), []),
     ("take_while", N.take_while(lambda n: n < 3), [0, 1, 2]),
@@ -79,6 +92,24 @@ def test_each_operator_gives_what_it_says() -> None:
     given = collected(*(source for _, source, _ in CASES))
     for (name, _, expected), got in zip(CASES, given, strict=True):
         assert got == expected, name
+
+
+def test_try_map_fails_with_the_exception_that_is_returned() -> None:
+    async def main() -> None:
+        async with odeon.ActorSystem("streams") as system:
+            why = KeyError("three")
+            source = N.try_map(lambda n: why if n == 3 else n)
+            with pytest.raises(KeyError) as caught:
+                await source.run(system, Sink.collect())
+            assert caught.value is why
+            kept = source.supervised({KeyError: "resume"}).run(system, Sink.count())
+            assert await kept == 9
+
+    asyncio.run(main())
+
+
+def test_expand_gives_each_element_where_a_turn_ends_between_it_and_its_first_one() -> None:
+    assert len(collected(Source.range(5000).drop(1).expand(lambda n: (n,)))) == 4999
 
 
 def test_a_description_runs_again_with_a_state_of_its_own() -> None:
@@ -188,6 +219,13 @@ def test_sinks_give_their_results() -> None:
             assert await Source.empty().run(system, Sink.first(None)) is None
             assert await Source.empty().run(system, Sink.last("none")) == "none"
             assert await N.run(system, Sink.ignore()) is None
+            assert await N.run(system, Sink.head()) == 0
+            assert await N.run(system, Sink.head_option()) == 0
+            assert await Source.empty().run(system, Sink.head_option()) is None
+            assert await Source.empty().run(system, Sink.last_option()) is None
+            asked: list[int] = []
+            assert await N.wire_tap(asked.append).run(system, Sink.cancelled()) is None
+            assert not asked
             await N.run(system, Sink.foreach(store))
             assert seen == list(range(10))
             await N.run(system, Sink.foreach(seen.remove))
@@ -277,6 +315,7 @@ def test_a_slow_sink_has_conflated_and_batched_elements() -> None:
 
         async with odeon.ActorSystem("streams") as system:
             for source in (N.conflate(operator.add),
+                           N.conflate(operator.add, lambda n: n),
                            N.batch(100, lambda n: n, operator.add)):
                 gate.clear()
                 seen.clear()

@@ -14,23 +14,44 @@ Example::
 
 from __future__ import annotations
 
+from . import file, framing, tcp
+from .actors import StreamComplete, StreamFail
+from .bidi import BidiFlow
+from .compression import compress, decompress
 from .flow import Flow
+from .graph import Graph, GraphRun, Inlet, Node, Outlet
 from .handles import ConsumerHub, KillSwitch, MergeHub, OfferResult, Run, SinkQueue, SourceQueue
+from .parts import Group, Part
 from .sink import Sink
 from .source import Overflow, Source
 from .stream import Stream
 
 __all__ = [
+    "BidiFlow",
     "ConsumerHub",
     "Flow",
+    "Graph",
+    "GraphRun",
+    "Group",
+    "Inlet",
     "KillSwitch",
     "MergeHub",
+    "Node",
     "OfferResult",
+    "Outlet",
     "Overflow",
+    "Part",
     "Run",
     "Sink",
     "SinkQueue",
     "Source",
     "SourceQueue",
     "Stream",
+    "StreamComplete",
+    "StreamFail",
+    "compress",
+    "decompress",
+    "file",
+    "framing",
+    "tcp",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
+Ops = tuple[tuple[Any, ...], ...]
 
-def distinct(key: Callable[[Any], Any] | None, limit: int) -> Callable[[Any], bool]:
+
+def distinct(key: Callable[[Any], Any] | None, limit: int) -> Ops:
     seen: set[Any] = set()
 
     def is_new(element: Any) -> bool:
@@ -18,10 +20,10 @@ def distinct(key: Callable[[Any], Any] | None, limit: int) -> Callable[[Any], bo
         seen.add(value)
         return True
 
-    return is_new
+    return (("filter", is_new),)
 
 
-def changes() -> Callable[[Any], bool]:
+def changes() -> Ops:
     last: list[Any] = []
 
     def differs(element: Any) -> bool:
@@ -30,7 +32,64 @@ def changes() -> Callable[[Any], bool]:
         last[:] = (element,)
         return True
 
-    return differs
+    return (("filter", differs),)
+
+
+def accumulated(init: Any, fn: Callable[[Any, Any], Any]) -> Ops:
+    """What has been accumulated after each element."""
+    state = init
+
+    async def step(element: Any) -> Any:
+        nonlocal state
+        state = await fn(state, element)
+        return state
+
+    return (("map_async", 1, step),)
+
+
+def reduced(fn: Callable[[Any, Any], Any]) -> Ops:
+    """As ``accumulated``, beginning with the first element."""
+    state: list[Any] = []
+
+    async def step(element: Any) -> Any:
+        state[:] = (await fn(state[0], element) if state else element,)
+        return state[0]
+
+    return (("map_async", 1, step),)
+
+
+def dropped_while(fn: Callable[[Any], Awaitable[object]]) -> Ops:
+    """Tuples of one element, or of none."""
+    is_open = False
+
+    async def step(element: Any) -> tuple[Any, ...]:
+        nonlocal is_open
+        is_open = is_open or not await fn(element)
+        return (element,) if is_open else ()
+
+    return (("map_async", 1, step), ("map_concat", itself))
+
+
+def unfolded(state: Any, fn: Callable[[Any], Awaitable[Any]], end: Any) -> Ops:
+    """What ``fn`` gives from one state to the next, and ``end``."""
+
+    async def step(_: Any) -> Any:
+        nonlocal state
+        given = await fn(state)
+        if given is None:
+            return end
+        state, element = given
+        return element
+
+    return (("map_async", 1, step),)
+
+
+def itself(element: Any) -> Any:
+    return element
+
+
+def latest(_: Any, element: Any) -> Any:
+    return element
 
 
 class Endless:

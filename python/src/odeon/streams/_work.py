@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .. import _native
 from ..actor import Actor
 
 if TYPE_CHECKING:
@@ -67,16 +68,16 @@ class _Beginner(Actor[_Later]):
 class Work:
     """Begins work of one run; called on the thread of its host."""
 
-    __slots__ = ("_dispatcher", "_system")
+    __slots__ = ("dispatcher", "system")
 
-    def __init__(self, system: ActorSystem, dispatcher: str | None) -> None:
-        self._system = system
-        self._dispatcher = dispatcher
+    def __init__(self, by: ActorSystem | Context, dispatcher: str | None) -> None:
+        self.system: ActorSystem = by.system if isinstance(by, _native.Context) else by
+        self.dispatcher = dispatcher
 
     def __call__(self, awaited: Awaitable[Any], done: Done) -> Any:
         loop = asyncio._get_running_loop()
         if loop is not None:
             return _begin(loop, awaited, done)
         later = _Later(awaited, done)
-        self._system.spawn(_Beginner, dispatcher=self._dispatcher).tell(later)
+        self.system.spawn(_Beginner, dispatcher=self.dispatcher).tell(later)
         return later

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Flow"]
 
-I = TypeVar("I")
-O = TypeVar("O")
+I = TypeVar("I", contravariant=True)
+O = TypeVar("O", covariant=True)
 U = TypeVar("U")
 R = TypeVar("R")
 
@@ -24,7 +24,7 @@ class Flow(Generic[I, O]):
     Example::
 
         words = Flow.of(lambda lines: lines.map_concat(str.split).filter(str.isalpha))
-        source.via(words)
+        print(await Source.single("to be 1 or").via(words).run(system, Sink.collect()))
     """
 
     __slots__ = ("_ops",)

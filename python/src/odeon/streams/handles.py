@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from .. import _native
-from .._native import Ask
+from .._native import ActorRef, Ask
 
 if TYPE_CHECKING:
     from .flow import Flow
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .source import Source
 
 __all__ = [
+    "Binding",
     "ConsumerHub",
     "KillSwitch",
     "MergeHub",
@@ -181,7 +182,24 @@ class ConsumerHub(Generic[T]):
         return Source((("from_hub", self._handle),))
 
 
+class Binding:
+    """The place where ``tcp.incoming`` listens. Letting go of it does nothing. From any thread."""
+
+    def __init__(self, handle: object) -> None:
+        self._handle = handle
+
+    @property
+    def address(self) -> str:
+        """Such as "127.0.0.1:40312", with the real port. Raises what listening failed with."""
+        return _native.stream_address(self._handle)
+
+    def unbind(self) -> None:
+        """Takes no more connections: the source completes; connections that were accepted go on."""
+        _native.stream_unbind(self._handle)
+
+
 _classes: dict[str, Any] = {
+    "binding": Binding,
     "consumer_hub": ConsumerHub,
     "kill_switch": KillSwitch,
     "merge_hub": MergeHub,
@@ -192,7 +210,7 @@ _classes: dict[str, Any] = {
 
 def wrapped(raw: Any) -> Any:
     """A materialised value of the native layer as what a program uses."""
-    if raw is None or isinstance(raw, Ask):
+    if raw is None or isinstance(raw, Ask | ActorRef):
         return raw
     if isinstance(raw, tuple):
         return tuple(wrapped(each) for each in raw)
@@ -203,9 +221,12 @@ class Run(Generic[R]):
     """A stream that runs. ``await run`` gives its sink's result, or raises what it failed with; who
     is cancelled while he waits cancels the stream. Letting go of a run does not end it."""
 
-    def __init__(self, result: Any, values: list[Any], switch: KillSwitch) -> None:
+    def __init__(
+        self, result: Any, values: list[Any], switch: KillSwitch, cancel: KillSwitch
+    ) -> None:
         self._result = wrapped(result)
         self._switch = switch
+        self._cancel = cancel
         self.values: tuple[Any, ...] = tuple(wrapped(each) for each in values)
         """Queues, switches, hubs and ends that the stream's parts gave, in their order."""
 
@@ -244,9 +265,13 @@ class Run(Generic[R]):
         return all(each.done() for each in all_of if isinstance(each, Ask))
 
     def shutdown(self) -> None:
-        """Ends the stream before its sink, which completes with what it has."""
+        """Ends the stream before its sink, which does what it has begun, and completes with what it
+        has."""
         self._switch.shutdown()
 
     def cancel(self) -> None:
-        """Ends the stream; its result is ``asyncio.CancelledError``."""
-        self._switch.abort(asyncio.CancelledError("the stream was cancelled"))
+        """Ends the stream, and the work that its sinks have begun; the result is
+        ``asyncio.CancelledError``."""
+        why = asyncio.CancelledError("the stream was cancelled")
+        self._cancel.abort(why)
+        self._switch.abort(why)

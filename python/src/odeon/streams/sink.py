@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from ._each import is_async
+from ._made import accumulated, latest, reduced
 from .handles import ConsumerHub, SinkQueue
 
 if TYPE_CHECKING:
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Sink"]
 
-T = TypeVar("T")
+T = TypeVar("T", contravariant=True)
 U = TypeVar("U")
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
 A = TypeVar("A")
 _NONE = object()
 
@@ -38,8 +39,9 @@ class Sink(Generic[T, R]):
     @staticmethod
     def foreach(fn: Callable[[T], object]) -> Sink[T, None]:
         """Calls ``fn`` with each element; a coroutine function is awaited, one at a time."""
-        if inspect.iscoroutinefunction(fn):
-            return Sink.foreach_async(1, fn)
+        if is_async(fn):
+            awaited: Callable[[T], Any] = fn
+            return Sink.foreach_async(1, awaited)
         return Sink((("foreach", fn),))
 
     @staticmethod
@@ -48,14 +50,23 @@ class Sink(Generic[T, R]):
         return Sink((("map_async_unordered", parallelism, fn), ("ignore",)))
 
     @staticmethod
-    def fold(init: A, fn: Callable[[A, T], A]) -> Sink[T, A]:
+    def fold(init: A, fn: Callable[[A, T], A | Awaitable[A]]) -> Sink[T, A]:
         """fn(…fn(fn(init, e1), e2)…)."""
+        if is_async(fn):
+            return Sink((("made", lambda: accumulated(init, fn)), ("fold", init, latest)))
         return Sink((("fold", init, fn),))
 
     @staticmethod
-    def reduce(fn: Callable[[T, T], T]) -> Sink[T, T]:
+    def reduce(fn: Callable[[A, A], A | Awaitable[A]]) -> Sink[A, A]:
         """As :meth:`fold`, beginning with the first element."""
+        if is_async(fn):
+            return Sink((("made", lambda: reduced(fn)), ("reduce", latest)))
         return Sink((("reduce", fn),))
+
+    @staticmethod
+    def cancelled() -> Sink[Any, None]:
+        """Cancels at once: what is before is not asked."""
+        return Sink((("cancelled",),))
 
     @staticmethod
     def ignore() -> Sink[Any, None]:
@@ -88,6 +99,21 @@ class Sink(Generic[T, R]):
     def last(default: Any = _NONE) -> Sink[Any, Any]:
         """The last element. ``default`` when there is none."""
         return Sink((("last",) if default is _NONE else ("last_or", default),))
+
+    @staticmethod
+    def head() -> Sink[T, T]:
+        """As ``first()``."""
+        return Sink((("first",),))
+
+    @staticmethod
+    def head_option() -> Sink[T, T | None]:
+        """As ``first(None)``."""
+        return Sink((("first_or", None),))
+
+    @staticmethod
+    def last_option() -> Sink[T, T | None]:
+        """As ``last(None)``."""
+        return Sink((("last_or", None),))
 
     @staticmethod
     def queue(capacity: int = 16) -> Sink[T, SinkQueue[T]]:
