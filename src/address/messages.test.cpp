@@ -1,6 +1,7 @@
 // Messages that travel to other languages: tables, envelopes from bytes, asks answered with bytes.
 
 #include <odeon/address/messages.hpp>
+#include <odeon/core/detail/routing.hpp>
 #include <odeon/testkit/testkit.hpp>
 
 #include <doctest/doctest.h>
@@ -124,4 +125,93 @@ TEST_CASE("a manifest belongs to one message, and a table to one system") {
   CHECK((table.find(detail::message_type_of<impostor>) == nullptr));
   CHECK((table.find(detail::message_type_of<note>) == table.find("test.note")));
   CHECK_THROWS_AS(table.add<impostor>(), actor_error);
+}
+
+namespace {
+
+/// What another language sends: bytes that are kept as they are.
+struct parcel {
+  wire::tagged bytes;
+};
+
+const detail::travelling parcels{
+    .type = nullptr,
+    .manifest = "",
+    .read = [](const wire::tagged_view& from, bool extra,
+               const wire::context&) -> result<detail::envelope*> {
+      wire::tagged kept{std::string(from.manifest),
+                        from.version,
+                        from.form,
+                        {from.payload.begin(), from.payload.end()}};
+      return detail::make_envelope<parcel>(extra, std::move(kept));
+    },
+    .write = [](const void* message, const wire::context&) -> result<wire::tagged> {
+      return static_cast<const parcel*>(message)->bytes;
+    },
+    .write_to = nullptr,
+    .ask = nullptr,
+    .ask_with = nullptr,
+    .settle = nullptr,
+    .describe = nullptr};
+
+}  // namespace
+
+TEST_CASE("messages without a type travel through who speaks for their language, and no others") {
+  message_table t;
+  t.add<note>();
+  t.set_foreign(
+      {[](std::string_view manifest) { return manifest.starts_with("py.") ? &parcels : nullptr; },
+       [](const detail::message_type& type) {
+         return &type == &detail::message_type_of<parcel> ? &parcels : nullptr;
+       }});
+  CHECK(t.find("test.note") == &detail::travels<note>::table);
+  CHECK(t.find("cobol.note") == nullptr);
+  const detail::travelling& found = entry_of(t, "py.note");
+  const wire::tagged sent{"py.note", 3, wire::format::msgpack, {std::byte{0x80}}};
+  detail::envelope* e = found.read(sent, false, {}).value();
+  CHECK(t.find(*e->type) == &parcels);
+  CHECK(found.write(e->payload(), {}).value() == sent);
+  detail::destroy_payload(*e);
+  detail::free_block(*e);
+}
+
+TEST_CASE("a message is written into a buffer just as by itself, and its contract is described") {
+  const detail::travelling& t = detail::travels<deposit>::table;
+  wire::buffer out;
+  const deposit d{100};
+  REQUIRE(t.write_to(out, &d, {}));
+  CHECK(out.to_bytes() == t.write(&d, {}).value().payload);
+  wire::registry both;
+  t.describe(both);
+  CHECK(both.find("message").value()->written_as() == "test.deposit");
+  CHECK(both.find("reply").value()->written_as() == "test.total");
+}
+
+TEST_CASE("an ask for somebody elsewhere has that asker, and can be taken back") {
+  testkit::kit kit;
+  auto& table = messages_of(kit.system());
+  table.add<deposit>();
+  struct waits : actor<deposit> {
+    void on(deposit, reply_to<total> to) {
+      asked_by = ctx().sender();
+      kept.push_back(std::move(to));
+    }
+    any_ref asked_by;
+    std::vector<reply_to<total>> kept;
+  };
+  auto asker = kit.probe<note>("asker");
+  auto target = kit.system().spawn<waits>();
+  const detail::travelling& t = entry_of(table, "test.deposit");
+  detail::envelope* e = envelope_of(t, wire::encode_tagged(deposit{1}));
+  e->from = asker.ref().get();
+  e->generation = asker.ref().get()->generation();
+  std::optional<result<detail::reply_bytes>> told;
+  auto held = t.ask(*target.get(), *e, duration(-1), [&](auto r) { told = std::move(r); });
+  kit.settle();
+  CHECK(held.get()->asker == asker.ref().get());
+  CHECK_FALSE(told);
+  detail::cancel_ask(*held.get());
+  kit.settle();
+  REQUIRE(told);
+  CHECK(told->error() == errc::cancelled);
 }

@@ -67,6 +67,9 @@ struct travelling {
   /// Sends `e`, which is of this type and stamped, as an ask; `limit` below zero: the system's
   /// default. Who `e` came from is the asker. Null: the message is no request.
   ask_in_flight (*ask)(cell& to, envelope& e, duration limit, reply_taker take);
+  /// The same; the reply is written with `c`, which lives until `take` was told.
+  ask_in_flight (*ask_with)(cell& to, envelope& e, duration limit, const wire::context* c,
+                            reply_taker take);
   /// Settles an ask of this type with bytes that are its reply. An error: they are not, and the ask
   /// has failed with it. Null: the message is no request.
   result<bool> (*settle)(ask_state_base& ask, const wire::tagged_view& reply,
@@ -129,18 +132,22 @@ struct travels {
     return wire::try_encode_to(out, *static_cast<const M*>(message), wire::format::msgpack, c);
   }
   static ask_in_flight ask(cell& to, envelope& e, duration limit, reply_taker take) {
+    return ask_with(to, e, limit, nullptr, std::move(take));
+  }
+  static ask_in_flight ask_with(cell& to, envelope& e, duration limit, const wire::context* with,
+                                reply_taker take) {
     using R = reply_t<M>;
     auto* s = new ask_state<R>();
     ask_in_flight held(*s);
     system_anchor& system = to.system();
     send_as_ask(to, e, *s, limit);
-    future<R>(s).then([take = std::move(take), &system](result<R> r) {
+    future<R>(s).then([take = std::move(take), &system, with](result<R> r) {
       if (!r) return take(std::unexpected(std::move(r).error()));
       if constexpr (std::is_void_v<R>) {
         take(reply_bytes{{}, 1, wire::format::msgpack, {std::byte{0xc0}}});  // MessagePack's nil
       } else {
-        const travel_context c(system);
-        auto made = reply_to_bytes(*r, c.get());
+        auto made =
+            with ? reply_to_bytes(*r, *with) : reply_to_bytes(*r, travel_context(system).get());
         if (!made) made = std::unexpected(reply_refused(made.error()));
         take(std::move(made));
       }
@@ -177,10 +184,12 @@ struct travels {
                  .write = &write,
                  .write_to = &write_to,
                  .ask = nullptr,
+                 .ask_with = nullptr,
                  .settle = nullptr,
                  .describe = &describe};
     if constexpr (request<M>) {
       t.ask = &ask;
+      t.ask_with = &ask_with;
       t.settle = &settle;
     }
     return t;
