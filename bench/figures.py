@@ -71,7 +71,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Plan:
-    systems: dict[str, str]
+    systems: dict[str, tuple[str, ...]]  # the programs of each
     workloads: dict[str, Workload]
 
 
@@ -79,7 +79,8 @@ def load_plan(path: Path) -> Plan:
     """Reads wanted.toml. Raises UsageError with the place for anything it does not understand."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        systems = data.pop("systems")
+        systems = {name: (given,) if isinstance(given, str) else tuple(given)
+                   for name, given in data.pop("systems").items()}
         workloads = {
             name: Workload(name, w["title"], w["grows_in"], w["grow_from"],
                            tuple(Metric(**m) for m in w["metrics"]))

@@ -289,6 +289,25 @@ class Trouble(Folder):
         self.assertIn("measured message = nan",
                       self.failure('row("message", "ns", "lower", float("nan"))'))
 
+    def test_a_system_says_with_null_that_it_has_no_such_metric(self) -> None:
+        self.program("odeon", GOOD)
+        self.program("caf", 'row("message", "ns", "lower", None)')
+        rows = self.rows("--runs", "1", "--only", "pingpong", "--peers", "odeon,caf")
+        self.assertEqual([row["system"] for row in rows], ["odeon"])
+
+    def test_a_system_may_have_several_programs_with_workloads_of_their_own(self) -> None:
+        plan = self.here / "plan.toml"
+        plan.write_text(PLAN.replace('"bench_odeon"', '["bench_odeon", "bench_python"]'))
+        self.program("odeon", GOOD)
+        path = self.here / "bench" / "bench_python"
+        path.write_text((self.here / "bench" / "bench_odeon").read_text()
+                        .replace('print("pingpong"); print("tell")', 'print("sidecar")')
+                        .replace(GOOD, 'row("invocations", "k/s", "higher", 7)'))
+        path.chmod(0o755)
+        rows = self.rows("--runs", "1", "--peers", "odeon", "--only", "pingpong,sidecar")
+        self.assertEqual([(row["workload"], row["system"]) for row in rows],
+                         [("pingpong", "odeon"), ("sidecar", "odeon")])
+
     def test_the_table_names_what_failed(self) -> None:
         self.program("caf", "sys.exit(1)")
         code, out, _ = self.run_bench("--runs", "1")

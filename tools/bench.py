@@ -76,28 +76,39 @@ def last_line(text: str) -> str:
 
 
 def read_rows(output: str, system: str, workload: Workload) -> tuple[int, dict[str, float]]:
-    """Checks the rows a program printed against the plan: each metric once, and no other."""
+    """Checks the rows a program printed against the plan: each metric once, and no other.
+
+    The value null says that the system has no such thing; it is left out.
+    """
     values: dict[str, float] = {}
+    seen: set[str] = set()
     size = 0
     for line in output.splitlines():
         try:
             row = json.loads(line)
-            name, value, size = row["metric"], float(row["value"]), int(row["size"])
+            name, value, size = row["metric"], read_value(row["value"]), int(row["size"])
             stated = (row["workload"], row["system"], row["unit"], row["better"])
         except (ValueError, KeyError, TypeError) as problem:
             raise ProgramFailed(f"printed {line!r}, which is no row") from problem
         metric = workload.metric(name)
-        if metric is None or name in values:
+        if metric is None or name in seen:
             raise ProgramFailed(f"printed the metric {name!r}, which the plan does not expect")
         if stated != (workload.name, system, metric.unit, metric.better):
             raise ProgramFailed(f"printed {line!r}, which disagrees with the plan")
+        seen.add(name)
+        if value is None:
+            continue
         if not math.isfinite(value) or value < 0:
             raise ProgramFailed(f"measured {name} = {value}")
         values[name] = value
-    missing = [m.name for m in workload.metrics if m.name not in values]
+    missing = [m.name for m in workload.metrics if m.name not in seen]
     if missing:
         raise ProgramFailed(f"printed no {', '.join(missing)}")
     return size, values
+
+
+def read_value(value) -> float | None:
+    return None if value is None else float(value)
 
 
 def find_program(system: str, program: str, builds: Iterable[Path]) -> Program | None:
@@ -218,15 +229,17 @@ def find_programs(plan: Plan, systems: list[str], builds: list[Path],
                   results: Results) -> list[Program]:
     """The programs that are there; one line for each that is not, or that cannot say its list."""
     found = []
-    for system in systems:
+    for system, name in [(system, name) for system in systems for name in plan.systems[system]]:
         try:
-            program = find_program(system, plan.systems[system], builds)
+            program = find_program(system, name, builds)
         except ProgramFailed as problem:
-            results.failed[("", system)] = f"{system}: {plan.systems[system]} {problem}"
+            results.failed[("", system)] = f"{system}: {name} {problem}"
             warn(f"bench: {results.failed[('', system)]}")
             continue
         if program is None:
-            warn(f"bench: {system} is skipped: {plan.systems[system]} is not built")
+            warn(f"bench: {system} is skipped: {name} is not built")
+        elif not program.workloads:
+            warn(f"bench: {system} is skipped: {name} has no workloads here ({program.version})")
         else:
             found.append(program)
     return found
