@@ -38,6 +38,10 @@ std::byte* name_writer::look_up(std::byte* at, name_kind kind, std::string_view 
   known_.emplace(key{e->text, extra, kind}, e);
   lately = e;
   ++defined_;
+  if (entries_.size() * 4 > lately_.size() && lately_.size() < lately_most) {
+    lately_.assign(lately_.size() * 2, nullptr);
+    --lately_shift_;
+  }
   return put_text(put_varint(put_varint(at, definition), e->slot), text, extra);
 }
 

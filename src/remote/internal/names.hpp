@@ -45,8 +45,7 @@ class name_writer {
   std::byte* put(std::byte* at, name_kind kind, std::string_view text, std::uint64_t extra) {
     if (text.empty() && extra == 0) return put_varint(at, 0);
     const auto where = reinterpret_cast<std::uintptr_t>(text.data());
-    const entry*& lately =
-        lately_[((where >> 3U) ^ (where >> 11U) ^ text.size() ^ extra) % lately_.size()];
+    const entry*& lately = lately_[((where ^ extra) * mix) >> lately_shift_];
     if (lately != nullptr && is(*lately, kind, text, extra)) [[likely]]
       return put_varint(at, lately->slot + std::uint64_t{3});
     return look_up(at, kind, text, extra, lately);
@@ -81,8 +80,14 @@ class name_writer {
   /// A slot that the text may have; null: there is no room for it now.
   entry* slot_for(std::size_t size);
 
+  static constexpr std::uint64_t mix = 0x9e3779b97f4a7c15U;  // Knuth's multiplicative hash
+  static constexpr std::size_t lately_least = 64;
+  static constexpr std::size_t lately_most = 4096;
+
   name_bounds bounds_;
-  std::array<const entry*, 256> lately_{};  // by where the text stood
+  // By where the text stood: four times as many places as there are entries, up to a bound.
+  std::vector<const entry*> lately_ = std::vector<const entry*>(lately_least);
+  unsigned lately_shift_ = 64 - std::countr_zero(lately_least);
   std::deque<entry> entries_;
   std::unordered_map<key, entry*, key_hash> known_;
   std::size_t text_bytes_ = 0;
