@@ -98,6 +98,17 @@ inline constexpr std::size_t askers = 1;
 inline constexpr std::uint64_t asks = 500'000;
 }  // namespace ask_coroutine
 
+namespace remote_tell {
+inline constexpr std::size_t window = 1'000;  ///< messages that are acknowledged together
+inline constexpr std::uint64_t messages = 2'000'000;
+}  // namespace remote_tell
+
+namespace remote_ask {
+inline constexpr std::size_t open = 1'000;  ///< asks in flight, for the rate
+inline constexpr std::uint64_t asks = 20'000;
+inline constexpr std::uint64_t in_flight = 500'000;
+}  // namespace remote_ask
+
 namespace timers {
 inline constexpr std::size_t open = 100'000;
 inline constexpr std::chrono::milliseconds nearest{600'000};  ///< none comes due while we look
