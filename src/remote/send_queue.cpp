@@ -10,7 +10,7 @@ namespace odeon::remote::detail {
 
 namespace {
 
-constexpr std::size_t block_bytes = 32 * 1024;
+constexpr std::size_t block_bytes = std::size_t{32} << 10U;
 
 /// A message in a block: this, and the bytes of its five parts behind it, padded to eight.
 struct flat {
@@ -78,6 +78,17 @@ void read_flat(const std::byte* at, user_message& m) noexcept {
 
 }  // namespace
 
+held_message::held_message(const user_message& m)
+    : flat_(std::make_unique_for_overwrite<std::byte[]>(flat_size(m))),
+      size_(flat_size(m)) {
+  write_flat(flat_.get(), m);
+}
+user_message held_message::view() const noexcept {
+  user_message m;
+  read_flat(flat_.get(), m);
+  return m;
+}
+
 std::byte* send_queue::room_for(std::size_t bytes) {
   if (filling_.empty() || filling_.back().capacity - filling_.back().used < bytes) {
     block b;
@@ -129,6 +140,12 @@ void send_queue::open() noexcept {
   closed_ = false;
 }
 
+void send_queue::trim() noexcept {
+  block let_go;
+  const odeon::detail::spin_guard hold(lock_);
+  if (!busy_) std::swap(let_go, spare_);
+}
+
 void send_queue::begin() noexcept {
   const odeon::detail::spin_guard hold(lock_);
   wanted_ = false;
@@ -163,14 +180,6 @@ void send_queue::pop() noexcept {
   done.used = 0;
   const odeon::detail::spin_guard hold(lock_);
   if (!spare_.data) std::swap(spare_, done);
-}
-
-bool send_queue::release() noexcept {
-  const odeon::detail::spin_guard hold(lock_);
-  if (wanted_ || at_block_ != taken_.size() || !filling_.empty()) return false;
-  busy_ = false;
-  spare_ = {};  // an idle peer holds no memory
-  return true;
 }
 
 bool send_queue::pause() noexcept {

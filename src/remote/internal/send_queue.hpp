@@ -13,8 +13,8 @@
 /// Protocol. Senders append under a spin lock, each message as one flat record in blocks; the
 /// writer takes all blocks at once under the same lock, and walks them without it. Who may be the
 /// writer is decided by `busy`, under the lock as well: a sender that finds nobody writing becomes
-/// the writer; a writer gives the right back only when it finds nothing to be written while it
-/// holds the lock. So no message stays behind, and at most one thread writes.
+/// the writer; a writer gives the right back, under the lock, only when nothing has come since it
+/// last began to look. So no message stays behind, and at most one thread writes.
 ///
 /// The bound counts bytes from `push` to `pop`: blocks that the writer has taken count too.
 
@@ -25,6 +25,18 @@ enum class pushed : std::uint8_t {
   become_writer,  ///< nobody wrote: the caller has the right now
   full,           ///< not taken
   closed,         ///< not taken: see `close`
+};
+
+/// A message with memory of its own.
+class held_message {
+ public:
+  explicit held_message(const user_message& m);
+  [[nodiscard]] user_message view() const noexcept;  ///< lives as long as this
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  std::unique_ptr<std::byte[]> flat_;
+  std::size_t size_;
 };
 
 class send_queue {
@@ -42,6 +54,8 @@ class send_queue {
   /// From now on `push` gives `closed` – until `open`.
   void close() noexcept;
   void open() noexcept;
+  /// Lets go of memory that is kept for the next message. For a peer that has been quiet.
+  void trim() noexcept;
 
   [[nodiscard]] std::size_t bytes() const noexcept {
     return bytes_.load(std::memory_order_relaxed);  // a figure for people and for bounds
@@ -54,13 +68,11 @@ class send_queue {
   /// The oldest message, which stays until `pop`. False: none.
   bool front(user_message& m) noexcept;
   void pop() noexcept;
-  /// Gives the right to write back. False: there is something to write, by `push` or `nudge` since
-  /// the last `begin`, and the caller still is the writer.
-  bool release() noexcept;
   /// The writer begins a look at everything there is to write; what comes from here on counts anew.
   void begin() noexcept;
-  /// Gives the right back although messages wait: until a `nudge` or the next `push`. For a writer
-  /// that waits for credit. False: a `nudge` came since `begin`.
+  /// Gives the right to write back, also while messages wait: a writer that waits for credit, or
+  /// for a connection, is called again by `nudge` or the next `push`. False: one of these came
+  /// since `begin`, and the caller still is the writer.
   bool pause() noexcept;
 
  private:
