@@ -17,7 +17,7 @@ import asyncio
 
 import odeon
 from odeon.errors import IoFailed
-from odeon.streams import Flow, Sink, Source, framing, tcp
+from odeon.streams import Sink, Source, framing, tcp
 
 
 # "add 1 2 3" is answered with "6", what is not understood with a reason.
@@ -33,7 +33,7 @@ def answer(line: bytes) -> bytes:
 
 # What serves one connection. A line of more than a kilobyte breaks that connection, and a client
 # that does not read its answers is not read from.
-SERVE = framing.lines(1024).via(Flow[bytes, bytes].of(lambda lines: lines.map(answer)))
+SERVE = framing.lines(1024).map(answer)
 
 
 async def main() -> None:

@@ -17,6 +17,11 @@ import pytest
 from odeon import codecs
 from odeon.errors import DecodingError, EncodingError, NameTaken
 
+if typing.TYPE_CHECKING:  # as an import there would be: the name is not known when the program runs
+
+    class OnlyForTypeCheckers: ...
+
+
 UTC = datetime.timezone.utc
 
 
@@ -623,7 +628,7 @@ def test_an_annotation_that_cannot_be_resolved_leaves_the_others_as_they_are() -
     class Local:
         n: int
         line: Line
-        what: OnlyForTypeCheckers  # type: ignore[name-defined]  # noqa: F821
+        what: OnlyForTypeCheckers
         next: Local | None = None
 
     value = Local(1, Line("a"), (1, 2), Local(2, Line("b"), "x"))

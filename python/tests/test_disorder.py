@@ -7,7 +7,6 @@ took, and a message in hand that outlived its handler.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys

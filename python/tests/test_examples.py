@@ -44,18 +44,28 @@ def test_the_example_prints_what_it_says(path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-GUIDE = Path(__file__).resolve().parents[2] / "docs/guide/python.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text("utf-8"), re.M | re.S)
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("README.md", "python/README.md", "docs/guide/python.md")
+BLOCKS = [
+    (f"{page}-{i}", block)
+    for page in PAGES
+    for i, block in enumerate(
+        re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.M | re.S))
+]
+# What the first programs print that a reader sees.
+PRINTED = {"README.md-0": "hello, Alice\n", "python/README.md-0": "Hello, Alice!\n"}
 
 
-def test_the_guide_has_programs() -> None:
-    assert len(BLOCKS) >= 3
+def test_each_page_has_programs() -> None:
+    for page in PAGES:
+        assert any(where.startswith(page) for where, _ in BLOCKS), page
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_a_program_of_the_guide_runs(block: str) -> None:
+@pytest.mark.parametrize(("where", "block"), BLOCKS, ids=[where for where, _ in BLOCKS])
+def test_a_program_of_a_page_runs(where: str, block: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", block], capture_output=True, text=True, timeout=30, env=NO_LOG
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout and not done.stderr
+    assert done.stdout == PRINTED.get(where, done.stdout)

@@ -13,7 +13,9 @@ import pytest
 
 import odeon
 import odeon.streams
-from odeon.streams import Sink, Source
+from odeon.streams import Flow, Sink, Source
+
+import flow_stub
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs/guide/python-streams.md"
@@ -56,6 +58,15 @@ def test_the_guide_names_every_operator() -> None:
 def test_the_guide_names_everything_public() -> None:
     for name in odeon.streams.__all__:
         assert re.search(rf"\b{name}s?\b", TEXT), name
+
+
+def test_flows_have_the_operations_of_sources_and_their_types() -> None:
+    assert flow_stub.FILE.read_text("utf-8") == flow_stub.stub(), (
+        "write them anew: python3 python/tests/flow_stub.py")
+    for cls in Source.__mro__[1:-2]:
+        for name, operation in vars(cls).items():
+            if not name.startswith("_"):
+                assert getattr(Flow, name).__wrapped__ is operation, name
 
 
 EXAMPLES = [

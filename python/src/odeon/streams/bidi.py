@@ -21,8 +21,7 @@ class BidiFlow(Generic[I1, O1, I2, O2]):
 
     Example::
 
-        texts = BidiFlow(
-            Flow.of(lambda s: s.map(str.encode)), Flow.of(lambda s: s.map(bytes.decode)))
+        texts = BidiFlow(Flow[str, str]().map(str.encode), Flow[bytes, bytes]().map(bytes.decode))
         frames = BidiFlow(framing.length_prefix(1024), framing.length_field(1024))
         echo = texts.atop(frames).join(Flow[bytes, bytes]())
         print(await Source.from_iterable(["to", "be"]).via(echo).run(system, Sink.collect()))

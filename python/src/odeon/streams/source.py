@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from ._each import Each, is_async
@@ -240,3 +241,17 @@ class Source(Each[T], Many[T], Paced[T]):
         once."""
         sink: Sink[T, SinkQueue[T]] = Sink.queue(capacity)
         return cast("SinkQueue[T]", self.run(system, sink, dispatcher=dispatcher).result)
+
+
+def _as_flow(operation: Callable[..., Source[Any]]) -> Callable[..., Flow[Any, Any]]:
+    @wraps(operation)
+    def of_a_flow(self: Flow[Any, Any], *args: Any, **kwargs: Any) -> Flow[Any, Any]:
+        return Flow(operation(Source(self._ops), *args, **kwargs)._ops)
+
+    return of_a_flow
+
+
+for _operations in (Each, Many, Paced):
+    for _name, _operation in vars(_operations).items():
+        if not _name.startswith("_"):
+            setattr(Flow, _name, _as_flow(_operation))

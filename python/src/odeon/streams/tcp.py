@@ -4,8 +4,7 @@ A connection is read when bytes are asked for, and written while the peer takes 
 slow slows the other one down through the network, and what is held meanwhile has a bound. In
 ``odeon.testing`` a system's connections are pipes in memory, in virtual time. Example::
 
-    upper = Flow.of(lambda lines: lines.map(lambda line: line.upper() + b"\\n"))
-    serve = framing.lines().via(upper)
+    serve = framing.lines().map(lambda line: line.upper() + b"\\n")
     server = tcp.incoming("127.0.0.1:0").run(
         system, Sink.foreach(lambda connection: connection.join(serve).run(system)))
     binding = server.values[0]
