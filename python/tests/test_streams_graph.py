@@ -261,6 +261,21 @@ def test_an_exception_in_a_node_fails_every_sink_with_it() -> None:
     in_system(body)
 
 
+def test_a_sink_that_fails_is_told_while_others_go_on() -> None:
+    async def body(system: odeon.ActorSystem) -> None:
+        g = Graph()
+        g.connect(g.add_source(Source.never()), g.add_sink(Sink.ignore()))
+        g.connect(g.add_source(Source.failed(KeyError("mine"))), g.add_sink(Sink.ignore()))
+        run = g.run(system)
+        with pytest.raises(KeyError):
+            await run
+        assert not run.done()
+        run.cancel()
+        await until(run.done)
+
+    in_system(body)
+
+
 def test_sources_of_a_graph_give_their_values_and_time_is_virtual_in_the_kit() -> None:
     with TestKit(seed=7) as kit:
         g = Graph()

@@ -242,10 +242,11 @@ class Run(Generic[R]):
     async def _wait(self) -> R:
         try:
             if isinstance(self._result, tuple):
-                return cast(
-                    R,
-                    tuple([await each if isinstance(each, Ask) else each for each in self._result]),
-                )
+                # All at once: the first failure is told, whatever the others still do.
+                asks = [each for each in self._result if isinstance(each, Ask)]
+                given = iter(await asyncio.gather(*asks))
+                results = (next(given) if isinstance(e, Ask) else e for e in self._result)
+                return cast(R, tuple(results))
             return cast(R, await self._result if isinstance(self._result, Ask) else self._result)
         except asyncio.CancelledError:
             self.cancel()
