@@ -4,6 +4,11 @@
 
 namespace odeon {
 
+class http_client;
+class http_server;
+class websocket;
+struct http_request;
+struct http_response;
 struct tcp_options;
 
 }  // namespace odeon
