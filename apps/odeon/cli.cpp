@@ -1,6 +1,7 @@
 #include "odeon/cli.hpp"
 
 #include "odeon/bank/generator.hpp"
+#include "odeon/cert/commands.hpp"
 #include "odeon/contract/command.hpp"
 #include "odeon/dev/supervisor.hpp"
 #include "odeon/dev/worker.hpp"
@@ -182,6 +183,7 @@ int run_program(int argc, const char* const* argv, const char* version) {
   journal_tool::add_commands(program, run);
   timers_tool::add_commands(program, run);
   contracts::add_commands(program, run);
+  cert_tool::add_commands(program, run);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
