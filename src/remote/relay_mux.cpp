@@ -27,14 +27,13 @@ std::unexpected<error> broken(const channel& c) {
                                    (c.why.empty() ? "it was reset by the peer" : c.why));
 }
 
-/// Errors of the relay that another attempt in a moment does not mend.
-bool is_lasting(errc code) {
+}  // namespace
+
+bool is_lasting(errc code) noexcept {
   return code == errc::authentication_failed || code == errc::incompatible_peer ||
          code == errc::name_taken || code == errc::invalid_argument ||
          code == errc::bad_certificate || code == errc::expired_certificate;
 }
-
-}  // namespace
 
 relay_mux::relay_mux(const relay_transport_options& options,
                      std::function<void(std::span<std::byte>)> random, wrap_fn wrap)

@@ -66,8 +66,7 @@ void relay_mux::on_lost(const error& why) {
   std::vector<channel_ptr> all;
   for (const auto& [handle, c] : channels_) all.push_back(c);
   std::ranges::sort(all, {}, &channel::handle);
-  const bool hopeless =
-      link.was_replaced() || why == errc::authentication_failed || why == errc::incompatible_peer;
+  const bool hopeless = is_lasting(why.code());
   for (const auto& c : all) {
     if (c->at == channel::stage::opening && !hopeless) {
       c->asked = false;

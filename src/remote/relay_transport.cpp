@@ -15,7 +15,7 @@
 //      calls `done` itself.
 
 #include "internal/relay_mux.hpp"
-#include <odeon/net/tcp.hpp>
+#include "internal/relay_ways.hpp"
 #include <odeon/remote/relay_transport.hpp>
 #include <odeon/runtime/runtime.hpp>
 #include <odeon/runtime/serial_executor.hpp>
@@ -36,11 +36,10 @@ constexpr duration tick_every = std::chrono::milliseconds(100);
 
 class core : public std::enable_shared_from_this<core> {
  public:
-  core(runtime& rt, relay_transport_options o, std::unique_ptr<transport> own)
+  core(runtime& rt, relay_transport_options o, relay_way way)
       : options(std::move(o)),
         rt_(rt),
-        own_(std::move(own)),
-        through_(own_ ? own_.get() : options.through),
+        way_(std::move(way)),
         serial_(rt.make_serial("odeon-relay")),
         mux_(
             options, [&rt](auto out) { rt.random(out); },
@@ -78,7 +77,8 @@ class core : public std::enable_shared_from_this<core> {
     }
     serial.reset();
     last.reset();
-    own_.reset();
+    way_.over.reset();
+    way_.below.reset();
   }
 
   /// Lets `work(mux, now)` happen and does what came of it. After the end, nothing.
@@ -253,16 +253,12 @@ class core : public std::enable_shared_from_this<core> {
         release();
       });
     if (todo.connect)
-      through_->connect(inner_address(options.relay), {.timeout = options.limits.handshake},
+      way_.use->connect(way_.address, {.timeout = options.limits.handshake},
                         [this, g = todo.generation](auto c) {
                           did_connect(g, std::move(c));
                           release();
                         });
     for (const auto& s : todo.changes) options.on_change(s);
-  }
-  [[nodiscard]] std::string inner_address(std::string_view relay) const {
-    if (own_ && relay.starts_with("tcp://")) relay.remove_prefix(6);
-    return std::string(relay);
   }
 
   void did_connect(std::uint64_t generation, result<std::unique_ptr<connection>> c) {
@@ -332,8 +328,7 @@ class core : public std::enable_shared_from_this<core> {
   }
 
   runtime& rt_;
-  std::unique_ptr<transport> own_;
-  transport* const through_;
+  relay_way way_;
   mutable std::mutex mutex_;
   std::unique_ptr<serial_executor> serial_;
   relay_mux mux_;
@@ -443,49 +438,16 @@ class relayed_transport final : public relay_transport {
   core_ptr core_;
 };
 
-void check(const relay_transport_options& o) {
-  const auto wrong = [](std::string text) {
-    throw actor_error(errc::invalid_argument, std::move(text));
-  };
-  if (!is_relay_name(o.name))
-    wrong("'" + o.name + "' is no name at a relay: 1 to 128 letters, digits, '.', '_' and '-'");
-  if (!o.secret.empty() && o.secret.size() < relay_secret_min)
-    wrong("the secret of a relay has at least " + std::to_string(relay_secret_min) + " bytes");
-  const relay_client_limits& l = o.limits;
-  if (l.window_bytes < 1024 || l.connections == 0 || l.routes == 0 || l.queue_bytes < 1024)
-    wrong("relay_client_limits leaves room for nothing");
-  if (l.backoff_least <= duration::zero() || l.backoff_most < l.backoff_least ||
-      l.probe_every <= duration::zero() || l.silent_after < l.probe_every ||
-      l.retry_after <= duration::zero())
-    wrong("relay_client_limits: times are above zero, and the greater ones not below the lesser");
-}
-
 }  // namespace
 
-std::string_view to_string(relay_state s) noexcept {
-  switch (s) {
-    case relay_state::connecting: return "connecting";
-    case relay_state::registering: return "registering";
-    case relay_state::ready: return "ready";
-    case relay_state::waiting: return "waiting";
-    case relay_state::replaced: return "replaced";
-  }
-  return "unknown";
+namespace relay_detail {
+
+std::unique_ptr<relay_transport> make_relayed(runtime& rt, relay_transport_options options,
+                                              relay_way way) {
+  return std::make_unique<relayed_transport>(
+      std::make_shared<core>(rt, std::move(options), std::move(way)));
 }
 
-std::unique_ptr<relay_transport> make_relay_transport(runtime& rt,
-                                                      relay_transport_options options) {
-  check(options);
-  std::unique_ptr<transport> own;
-  if (!options.through) {
-    if (!options.relay.starts_with("tcp://"))
-      throw actor_error(errc::invalid_argument, "'" + options.relay +
-                                                    "' is no address of a relay: give one like "
-                                                    "tcp://host:port");
-    own = make_tcp_transport(rt, {.name = "odeon-relay-net"});
-  }
-  return std::make_unique<relayed_transport>(
-      std::make_shared<core>(rt, std::move(options), std::move(own)));
-}
+}  // namespace relay_detail
 
 }  // namespace odeon::remote

@@ -75,11 +75,17 @@ struct relay_route {
 };
 
 struct relay_transport_options {
-  /// Where the relay is: "tcp://relay.example.net:7500", "ws://…", "wss://relay.example.net/relay".
-  /// With `through`, what that transport takes.
+  /// Where the relay is: "tcp://relay.example.net:7500", "tls://…",
+  /// "ws://relay.example.net:7500/odeon", "wss://…". With `through`, what that transport takes.
   std::string relay = {};
   std::string name = {};    ///< of this node: see `is_relay_name`
   std::string secret = {};  ///< the relay's; "": it must not ask for one
+  /// Of "tls" and "wss", as in `tls_options`: the authorities whose word for the relay, or for the
+  /// proxy before it, counts ("": the system's), and this node's own certificate if it is asked
+  /// for.
+  std::string trusted = {};
+  std::string certificate = {};
+  std::string key = {};
   /// Not owned, in place of one made for `relay`; must outlive the transport.
   odeon::transport* through = nullptr;
   relay_client_limits limits = {};
@@ -101,7 +107,7 @@ class relay_transport : public transport {
 
 /// Connects to the relay, and goes on trying until it is destroyed. `rt` must outlive it. Throws
 /// `actor_error(invalid_argument)` for a name that is none, a secret that is too short, a scheme it
-/// does not know, and limits that leave room for nothing.
+/// does not know, and limits that leave room for nothing, and as `make_tls_transport`.
 ///
 /// Errors of `connect`, each with the address and the relay: `unknown_host` (nobody has registered
 /// that name), `connection_refused` (that node does not listen on that port), `connect_timeout`,

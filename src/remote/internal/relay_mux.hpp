@@ -36,6 +36,9 @@ enum class word : std::uint8_t {
   answer = 10,  // token
 };
 inline constexpr std::uint8_t by_opener = 0x80;  // beside the word: the sender has opened it
+/// Whether another attempt in a moment would end like the one before.
+[[nodiscard]] bool is_lasting(errc code) noexcept;
+
 enum class refuse_reason : std::uint8_t { closed = 1, backlog = 2, full = 3 };
 
 struct port_state;
