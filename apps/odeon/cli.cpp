@@ -6,6 +6,7 @@
 #include "odeon/dev/supervisor.hpp"
 #include "odeon/dev/worker.hpp"
 #include "odeon/journal/commands.hpp"
+#include "odeon/relay/commands.hpp"
 #include "odeon/timers/commands.hpp"
 
 #include <CLI/CLI.hpp>
@@ -184,6 +185,7 @@ int run_program(int argc, const char* const* argv, const char* version) {
   timers_tool::add_commands(program, run);
   contracts::add_commands(program, run);
   cert_tool::add_commands(program, run);
+  relay_tool::add_commands(program, run);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
