@@ -1,0 +1,225 @@
+// Several systems in one program, on the simulated runtime, joined by a network in memory.
+
+#include <odeon/federation/federation.hpp>
+#include <odeon/runtime/memory_transport.hpp>
+#include <odeon/runtime/simulated.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+using namespace odeon;
+using namespace odeon::federation;
+using namespace std::chrono_literals;
+
+namespace federation_test {
+
+struct where {
+  using reply = std::string;
+};
+class greeter : public actor<where> {
+ public:
+  explicit greeter(std::string text) : text_(std::move(text)) {}
+  std::string on(where) { return text_ + " in " + ctx().system().name(); }
+
+ private:
+  std::string text_;
+};
+
+using texts = std::vector<std::string>;
+
+/// One system of the federation, which can be ended before the others.
+struct site {
+  site(runtime& rt, transport& way, const std::string& name, federation_options o,
+       bool spawns = true)
+      : system(name, {.runtime = &rt}),
+        net(system,
+            {.listen = "memory://" + name + ":1",
+             .security = remote::plain{.insecure = true},
+             .transport = &way},
+            {.spawn = spawns}) {
+    members.emplace(system, net, std::move(o));
+    watching = members->watch([this](const membership_event& e) {
+      if (const auto* j = std::get_if<member_joined>(&e)) told.push_back("+" + j->who.node);
+      if (const auto* u = std::get_if<member_updated>(&e)) told.push_back("=" + u->who.node);
+      if (const auto* l = std::get_if<member_left>(&e))
+        told.push_back("-" + l->who.node + " " + std::string(to_string(l->why)));
+    });
+  }
+  [[nodiscard]] texts nodes() const {
+    texts all;
+    for (const auto& m : members->members()) all.push_back(m.node);
+    return all;
+  }
+  texts told;
+  actor_system system;
+  remote::endpoint net;
+  std::optional<membership> members;
+  std::shared_ptr<void> watching;
+};
+
+struct sites {
+  simulated_runtime rt{{.seed = 5}};
+  std::unique_ptr<transport> way = make_memory_transport(rt);
+  std::map<std::string, std::unique_ptr<site>> all;
+
+  site& add(const std::string& name, federation_options o = {.seeds = {"a:1"}},
+            bool spawns = true) {
+    return *(all[name] = std::make_unique<site>(rt, *way, name, std::move(o), spawns));
+  }
+};
+
+/// What a future comes to, under virtual time.
+template <class T>
+result<T> come(future<T> f) {
+  return std::move(f).within(20s).result();
+}
+
+}  // namespace federation_test
+
+using namespace federation_test;
+
+TEST_CASE("members find each other through one seed, and a watcher is told from the beginning") {
+  sites s;
+  auto& a = s.add("a");
+  auto& b = s.add("b");
+  auto& c = s.add("c");
+  s.rt.advance(25s);
+  for (auto* each : {&a, &b, &c}) CHECK(each->nodes().size() == 3);
+  CHECK(a.told == texts{"+a:1", "+b:1", "+c:1"});
+  CHECK(std::ranges::count(c.told, "+b:1") == 1);
+  texts late;
+  const auto watching = c.members->watch([&](const membership_event& e) {
+    if (const auto* j = std::get_if<member_joined>(&e)) late.push_back(j->who.node);
+  });
+  s.rt.settle();
+  CHECK(late == texts{"c:1", "a:1", "b:1"});
+  // Leases are renewed: nobody goes.
+  s.rt.advance(5min);
+  CHECK(a.told.size() == 3);
+}
+
+TEST_CASE("one that leaves is gone at once, one that is silent when its lease has run out") {
+  sites s;
+  auto& a = s.add("a");
+  s.add("b");
+  s.add("c");
+  s.rt.advance(25s);
+  s.all["b"]->members.reset();
+  s.rt.settle();
+  CHECK(a.told.back() == "-b:1 left");
+  CHECK(a.nodes().size() == 2);
+  // C vanishes without a word: its network does.
+  s.all["c"]->system.stop(s.all["c"]->system.lookup("federation"));
+  s.rt.advance(15s);
+  CHECK(a.nodes().size() == 2);
+  s.rt.advance(30s);
+  CHECK(a.told.back() == "-c:1 expired");
+}
+
+TEST_CASE("a member that was started again replaces what it was") {
+  sites s;
+  auto& a = s.add("a");
+  s.add("b");
+  s.rt.advance(15s);
+  s.all["b"]->system.stop(s.all["b"]->system.lookup("federation"));
+  s.rt.settle();
+  s.all.erase("b");
+  s.add("b", {.seeds = {"a:1"}, .capabilities = {"gpu"}});
+  s.rt.advance(25s);
+  CHECK(std::ranges::count(a.told, "-b:1 replaced") == 1);
+  CHECK(a.members->members().at(1).capabilities == texts{"gpu"});
+}
+
+TEST_CASE("who does not know the secret does not join, and is told of nobody") {
+  sites s;
+  const std::string secret = "a secret of the federation";
+  auto& a = s.add("a", {.secret = secret});
+  auto& b = s.add("b", {.seeds = {"a:1"}, .secret = secret});
+  auto& m = s.add("m", {.seeds = {"a:1"}, .secret = "the secret of somebody"});
+  auto& n = s.add("n", {.seeds = {"a:1"}});
+  s.rt.advance(30s);
+  CHECK(a.nodes() == texts{"a:1", "b:1"});
+  CHECK(b.nodes() == texts{"b:1", "a:1"});
+  CHECK(m.nodes() == texts{"m:1"});
+  CHECK(n.nodes() == texts{"n:1"});
+}
+
+TEST_CASE("an actor is placed here first, and else where its needs are met") {
+  sites s;
+  auto& a = s.add("a", {.capabilities = {"cpu"}});
+  auto& b = s.add("b", {.seeds = {"a:1"}, .capabilities = {"gpu"}});
+  a.members->offer<greeter, std::string>();
+  b.members->offer<greeter, std::string>();
+  s.rt.advance(15s);
+  auto here = come(a.members->spawn<greeter>({.on = placement::automatic}, "hello"));
+  REQUIRE_MESSAGE(here.has_value(), here.error().to_string());
+  CHECK(here->ask<where>().get() == "hello in a");
+  auto there =
+      come(a.members->spawn<greeter>({.on = placement::automatic, .needs = {"gpu"}}, "hello"));
+  REQUIRE_MESSAGE(there.has_value(), there.error().to_string());
+  CHECK(there->ask<where>().get() == "hello in b");
+  const auto no = come(a.members->spawn<greeter>({.needs = {"tpu"}}, "hello"));
+  REQUIRE_FALSE(no.has_value());
+  CHECK(no.error() == errc::placement_failed);
+  CHECK(no.error().text().contains("none of 2 members has 'tpu'"));
+  // What changes is told.
+  b.members->set_capabilities({"gpu", "tpu"});
+  s.rt.settle();
+  CHECK(a.told.back() == "=b:1");
+  CHECK(come(a.members->spawn<greeter>({.needs = {"tpu"}}, "now")).has_value());
+}
+
+TEST_CASE("only types that were offered are made, and only where the endpoint permits it") {
+  sites s;
+  auto& a = s.add("a");
+  auto& b = s.add("b", {.seeds = {"a:1"}, .capabilities = {"gpu"}}, false);
+  s.rt.advance(15s);
+  const auto unknown = come(a.members->spawn<greeter>({.needs = {"gpu"}}, "hello"));
+  CHECK(unknown.error() == errc::placement_failed);
+  CHECK(unknown.error().text().contains("offer"));
+  b.members->offer<greeter, std::string>();
+  s.rt.settle();
+  CHECK(come(a.members->spawn<greeter>({.needs = {"gpu"}}, "hello")).error() == errc::refused);
+}
+
+TEST_CASE("names are found in their scopes across members") {
+  sites s;
+  auto& a = s.add("a", {.tenant = "red"});
+  auto& b = s.add("b", {.seeds = {"a:1"}, .tenant = "blue"});
+  auto& c = s.add("c", {.seeds = {"a:1"}, .tenant = "blue"});
+  b.net.expose<greeter>();
+  auto g = b.system.spawn<greeter>({.name = "g"}, "hello");
+  CHECK(b.members->share("all", g).has_value());
+  CHECK(b.members->share("ours", g, name_scope::tenant).has_value());
+  CHECK(b.members->share("mine", g, name_scope::local).has_value());
+  s.rt.advance(25s);
+  auto far = come(a.members->find<greeter>("all"));
+  REQUIRE_MESSAGE(far.has_value(), far.error().to_string());
+  CHECK(far->ask<where>().get() == "hello in b");
+  CHECK(come(a.members->find<greeter>("ours")).error() == errc::no_such_actor);
+  CHECK(come(c.members->find<greeter>("ours")).has_value());
+  CHECK(come(c.members->find<greeter>("mine")).error() == errc::no_such_actor);
+  CHECK(come(b.members->find<greeter>("mine")).has_value());
+  auto other = b.system.spawn<greeter>("other");
+  CHECK(b.members->share("all", other).error() == errc::name_taken);
+  CHECK(b.members->unshare("all"));
+  CHECK_FALSE(b.members->unshare("all"));
+  s.rt.settle();
+  CHECK(come(a.members->find<greeter>("all")).error() == errc::no_such_actor);
+}
+
+TEST_CASE("options that cannot be meant are refused, and fixed members need no seeds") {
+  sites s;
+  CHECK_THROWS_AS(s.add("x", {.secret = "short"}), actor_error);
+  CHECK_THROWS_AS(s.add("y", {.lease = 1s, .heartbeat = 2s}), actor_error);
+  member known;
+  known.node = "b:1";
+  known.incarnation = 1;
+  known.capabilities = {"gpu"};
+  auto& a = s.add("a", {.fixed = {known}});
+  s.rt.advance(1h);
+  CHECK(a.nodes() == texts{"a:1", "b:1"});
+}
