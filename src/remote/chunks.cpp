@@ -40,18 +40,21 @@ chunk_sender::held::held(const user_message& m)
   message.message.payload = payload;
 }
 
+chunk_sender::flow::flow(const user_message& first)
+    : texts(std::string(first.to.path).append(first.from.path)),
+      to(std::string_view(texts).substr(0, first.to.path.size()), first.to.uid),
+      from(std::string_view(texts).substr(first.to.path.size()), first.from.uid),
+      ordered(!answers(first.kind)) {}
+
 chunk_sender::flow* chunk_sender::flow_of(const user_message& m) const noexcept {
   if (answers(m.kind)) return nullptr;
-  const auto same = [&](const std::unique_ptr<held>& h) {
-    const user_message& other = h->message;
-    if (m.kind == user_kind::cancel) return other.kind == user_kind::ask && other.ask == m.ask;
-    return !answers(other.kind) && other.to == m.to && other.from == m.from;
+  const auto is_cancelled = [&](const std::unique_ptr<held>& h) {
+    return h->message.kind == user_kind::ask && h->message.ask == m.ask;
   };
   for (const auto* flows : {&active_, &waiting_})
     for (const flow_ptr& f : *flows)
-      // All of a flow have the same pair, but for what cancels.
-      if (m.kind == user_kind::cancel ? std::ranges::any_of(f->queue, same)
-                                      : same(f->queue.front()))
+      if (m.kind == user_kind::cancel ? std::ranges::any_of(f->queue, is_cancelled)
+                                      : f->ordered && f->to == m.to && f->from == m.from)
         return f.get();
   return nullptr;
 }
@@ -60,7 +63,7 @@ void chunk_sender::add(const user_message& m) {
   auto h = std::make_unique<held>(m);
   held_bytes_ += h->size();
   flow* f = flow_of(m);
-  if (f == nullptr) f = waiting_.emplace_back(std::make_unique<flow>()).get();
+  if (f == nullptr) f = waiting_.emplace_back(std::make_unique<flow>(m)).get();
   f->queue.push_back(std::move(h));
 }
 

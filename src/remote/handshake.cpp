@@ -141,13 +141,14 @@ std::optional<parsed_hello> parse_hello(std::span<const std::byte> body) {
   return sound ? std::optional(std::move(p)) : std::nullopt;
 }
 
-/// Whether one of a certificate's names is the node, its host, or the system.
-bool covers(const std::vector<std::string>& identities, const peer_info& who) {
+/// That of a certificate's names which is the node, its host, or the system; "" when none is.
+std::string covering(const std::vector<std::string>& identities, const peer_info& who) {
   const auto address = parse_address(who.node);
-  return std::ranges::any_of(identities, [&](const std::string& name) {
-    return !name.empty() &&
-           (name == who.system || name == who.node || (address && name == address->host));
+  const auto found = std::ranges::find_if(identities, [&](const std::string& name) {
+    return name == who.system || (!name.empty() && name == who.node) ||
+           (address && name == address->host);
   });
+  return found == identities.end() ? std::string() : *found;
 }
 
 }  // namespace
@@ -300,7 +301,8 @@ result<void> handshake::on_hello(std::span<const std::byte> whole,
     return end(errc::protocol_violation, errc::protocol_violation,
                "the node is connected to itself, or its own words were sent back to it");
   peer_ = std::move(parsed->hello);
-  if (options_.identities.size() == 1) peer_->who.identity = options_.identities.front();
+  if (options_.protect == protection::tls)
+    peer_->who.identity = covering(options_.identities, peer_->who);
   if (auto fits = check_peer(); !fits) {
     refuse(fits.error());
     return fits;
@@ -325,7 +327,7 @@ result<void> handshake::check_peer() const {
                                              options_.node + "' takes (remote.streams)");
   if (options_.side == role::dialer && peer_->stream != options_.stream)
     return fail(errc::protocol_violation, "the answer is for another stream of the association");
-  if (options_.protect != protection::tls || covers(options_.identities, peer_->who)) return {};
+  if (options_.protect != protection::tls || !peer_->who.identity.empty()) return {};
   std::string names;
   for (const std::string& name : options_.identities)
     names += (names.empty() ? "'" : ", '") + made_printable(name) + "'";

@@ -189,6 +189,30 @@ TEST_CASE("large messages go in chunks between others, and pairs of actors keep 
   }
 }
 
+TEST_CASE("a cancel follows its large ask, and what comes behind both is not overtaken") {
+  pair p;
+  p.run();
+  owned ask = tell("/user/slow", pattern(100'000));
+  ask.kind = user_kind::ask;
+  ask.ask = 5;
+  owned cancel;
+  cancel.kind = user_kind::cancel;
+  cancel.ask = 5;
+  owned reply = cancel;
+  reply.kind = user_kind::reply;
+  const auto note = [](std::string_view text) { return tell("/user/slow", bytes_of(text)); };
+  for (const owned& m : {ask, cancel, note("first"), reply}) REQUIRE(p.a.s.add(m.view()).value());
+  (void)p.b.feed(p.a.take());  // the whole ask
+  REQUIRE(p.a.s.add(note("second").view()).value());
+  p.run();
+  REQUIRE(p.b.messages.size() == 5);
+  CHECK(p.b.messages[0].kind == user_kind::reply);  // belongs to nothing that is in order
+  CHECK(p.b.messages[1] == ask);
+  CHECK(p.b.messages[2] == cancel);
+  CHECK(p.b.messages[3] == note("first"));
+  CHECK(p.b.messages[4] == note("second"));
+}
+
 TEST_CASE("what was not wholly given out is drained, oldest first within a pair") {
   pair p;
   p.run();

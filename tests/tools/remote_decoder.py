@@ -1,8 +1,8 @@
 """Reads what two nodes say to each other, by docs/reference/remote-protocol.md alone.
 
-It follows the document and shares nothing with the C++ sources; the standard library is all that it
-needs. So it shows that the document is enough. It checks every checksum, MAC, proof and counter, and raises `Refused`
-for what the document does not allow. Packed payloads (zstd) it leaves packed.
+It follows the document and shares nothing with the C++ sources; the standard library is all that
+it needs. So it shows that the document is enough. It checks every checksum, MAC, proof and counter,
+and raises `Refused` for what the document does not allow. Packed payloads (zstd) it leaves packed.
 """
 
 from __future__ import annotations

@@ -70,6 +70,10 @@ class chunk_sender {
     }
   };
   struct flow {
+    explicit flow(const user_message& first);
+    std::string texts;
+    actor_name to, from;   // whose flow it is; the texts are above
+    bool ordered = false;  // not when it only answers an ask
     std::deque<std::unique_ptr<held>> queue;
     unsigned transfer = 0;
   };
