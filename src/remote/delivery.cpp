@@ -55,19 +55,16 @@ void endpoint_state::deliver(peer& from, const user_message& m) {
   core::envelope& e = **made;
   e.trace = m.trace;
   e.cause = 0;
-  e.from = nullptr;
-  e.generation = 0;
-  const any_ref sender = far_sender(from, m.from);
-  if (sender) {
-    e.from = sender.get();
-    e.generation = sender.get()->generation();
-  }
+  any_ref asker;
+  const sender who = far_sender(from, m.from, m.kind == user_kind::ask ? &asker : nullptr);
+  e.from = who.cell;
+  e.generation = who.generation;
   if (core::envelope_extra* x = e.extra()) {
     x->key = m.key;
     x->priority = m.priority;
     if (m.kind == user_kind::tell && m.limit > duration::zero()) x->deadline = rt_.now() + m.limit;
   }
-  if (m.kind == user_kind::ask) return serve(from, m, sender, *to, *type, e);
+  if (m.kind == user_kind::ask) return serve(from, m, asker, *to, *type, e);
   if (core::tell_may_wait(*to->get()))
     (void)core::try_deliver(*to->get(), e);
   else
@@ -92,7 +89,7 @@ void endpoint_state::serve(peer& from, const user_message& m, const any_ref& ask
     core::lose(*to.get(), e, why);
     fail_ask(from, m.ask, why);
   };
-  if (!type.ask_with)
+  if (!type.ask && !type.ask_with)
     return lose({errc::invalid_argument,
                  std::string(m.message.manifest) + " is no request: it has no reply"});
   auto ties = ties_of(from);
@@ -110,7 +107,9 @@ void endpoint_state::serve(peer& from, const user_message& m, const any_ref& ask
   auto take = [self = shared_from_this(), ties, id = m.ask, asker](result<core::reply_bytes> r) {
     self->answer(*ties, id, std::move(r));
   };
-  core::ask_in_flight asked = type.ask_with(*to.get(), e, m.limit, &context_, std::move(take));
+  core::ask_in_flight asked = type.ask_with
+                                  ? type.ask_with(*to.get(), e, m.limit, &context_, std::move(take))
+                                  : type.ask(*to.get(), e, m.limit, std::move(take));
   const std::lock_guard guard(ties->mutex);
   if (const auto found = ties->served.find(m.ask); found != ties->served.end())
     found->second = std::move(asked);

@@ -16,6 +16,12 @@ const address_resolver& endpoint::resolver() const noexcept { return *state_; }
 
 std::vector<peer_info> endpoint::peers() const { return state_->peers(); }
 
+endpoint_metrics endpoint::metrics() const { return state_->metrics(); }
+
+result<void> endpoint::drop(std::string_view node, bool quarantine) {
+  return state_->drop(node, quarantine);
+}
+
 message_table& endpoint::messages() const noexcept { return state_->messages(); }
 
 runtime& endpoint::get_runtime() const noexcept { return state_->rt(); }

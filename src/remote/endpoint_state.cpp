@@ -114,6 +114,19 @@ std::vector<peer_info> endpoint_state::peers() const {
   return out;
 }
 
+endpoint_metrics endpoint_state::metrics() const {
+  const std::shared_lock guard(hub_mutex_);
+  return hub_ ? hub_->metrics() : endpoint_metrics{};
+}
+
+result<void> endpoint_state::drop(std::string_view node, bool quarantine) {
+  auto at = find_peer(node);
+  if (!at) return std::unexpected(std::move(at).error());
+  const std::shared_lock guard(hub_mutex_);
+  if (hub_) hub_->drop(**at, quarantine, "this side has dropped it");
+  return {};
+}
+
 // -- names ----------------------------------------------------------------------------------------
 
 records::name endpoint_state::name_of(const any_ref& local) const {
@@ -232,31 +245,39 @@ any_ref endpoint_state::far_of(peer& from, std::string_view path, std::uint64_t 
   return made ? *std::move(made) : any_ref();
 }
 
-any_ref endpoint_state::far_sender(peer& from, const actor_name& name) {
-  if (name.path.empty() || is_closed()) return {};
-  if (!name.path.starts_with('/')) {
-    const auto where = address::parse(name.path);
-    auto found = where ? resolve(*where, {}) : result<any_ref>(any_ref());
-    return found ? *std::move(found) : any_ref();
-  }
-  sender_slot& slot = (*senders_)[mixed(name.uid) % senders_kept];
-  any_ref before;  // let go without the lock
+endpoint_state::sender endpoint_state::far_sender(peer& from, const actor_name& name,
+                                                  any_ref* held) {
+  if (name.path.empty()) return {};
+  // One of a third node comes with its whole address, and without a uid.
+  const std::uint64_t key = name.uid ? name.uid : fnv1a(name.path);
+  sender_slot& slot = (*senders_)[mixed(key) % senders_kept];
+  const auto weak = [&](const any_ref& r) {
+    if (held) *held = r;
+    return sender{r.get(), r.get()->generation()};
+  };
   {
     const core::spin_guard guard(slot.lock);
-    if (slot.ref) {
-      const far_actor& f = *far_actor_of(*slot.ref.get());
-      if (f.where().uid == name.uid && f.at() == &from && f.where().path == name.path)
-        return slot.ref;
-    }
+    if (slot.ref && slot.uid == name.uid && slot.at == &from &&
+        (name.uid != 0 || slot.path == name.path))
+      return weak(slot.ref);
   }
-  any_ref found = far_of(from, name.path, name.uid);
+  any_ref found;
+  if (name.path.starts_with('/')) {
+    found = far_of(from, name.path, name.uid);
+  } else if (const auto where = address::parse(name.path)) {
+    if (auto there = resolve(*where, {})) found = *std::move(there);
+  }
   if (!found) return {};
+  std::string path(name.uid ? std::string_view() : name.path);
+  any_ref before = found;  // let go without the lock
   const core::spin_guard guard(slot.lock);
   if (!is_closed()) {
-    before = std::move(slot.ref);
-    slot.ref = found;
+    slot.at = &from;
+    slot.uid = name.uid;
+    slot.path.swap(path);
+    std::swap(slot.ref, before);
   }
-  return found;
+  return weak(found);
 }
 
 const core::travelling* endpoint_state::type_of(const core::message_type& type) noexcept {

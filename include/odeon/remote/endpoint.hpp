@@ -3,6 +3,7 @@
 #include <odeon/address/codec.hpp>
 #include <odeon/address/messages.hpp>
 #include <odeon/core/actor_system.hpp>
+#include <odeon/remote/metrics.hpp>
 #include <odeon/remote/options.hpp>
 #include <odeon/remote/permissions.hpp>
 #include <odeon/task/future.hpp>
@@ -93,6 +94,11 @@ class endpoint {
   [[nodiscard]] const address_resolver& resolver() const noexcept;
   /// Those that a handshake has told of.
   [[nodiscard]] std::vector<peer_info> peers() const;
+  /// Traffic, queues, connections and refusals, of this endpoint and by peer.
+  [[nodiscard]] endpoint_metrics metrics() const;
+  /// Ends the association with a node: until somebody needs it, or, with `quarantine`, with that
+  /// incarnation for ever, whose actors count as unreachable. Errors: as an address of nobody.
+  [[nodiscard]] result<void> drop(std::string_view node, bool quarantine = false);
 
   // -- what may be sent --------------------------------------------------------------------------
 

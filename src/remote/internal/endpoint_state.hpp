@@ -10,6 +10,7 @@
 #include <odeon/address/resolver.hpp>
 #include <odeon/core/actor_system.hpp>
 #include <odeon/core/events.hpp>
+#include <odeon/remote/metrics.hpp>
 #include <odeon/remote/permissions.hpp>
 
 #include <array>
@@ -117,6 +118,8 @@ class endpoint_state final : public hub_listener,
   void on_unsent(peer& to, const user_message& m, const error& why) noexcept override;
 
   [[nodiscard]] std::vector<peer_info> peers() const;
+  [[nodiscard]] endpoint_metrics metrics() const;
+  [[nodiscard]] result<void> drop(std::string_view node, bool quarantine);
   /// Watches and links to and from other nodes.
   [[nodiscard]] std::size_t tie_count() const;
 
@@ -129,7 +132,15 @@ class endpoint_state final : public hub_listener,
   };
   struct sender_slot {
     core::spin_lock lock;
+    const peer* at = nullptr;
+    std::uint64_t uid = 0;
+    std::string path;  // of one of a third node, which has no uid here
     any_ref ref;
+  };
+  /// Weak, as envelopes have it.
+  struct sender {
+    core::cell* cell = nullptr;
+    std::uint32_t generation = 0;
   };
 
   // -- delivery.cpp
@@ -153,8 +164,8 @@ class endpoint_state final : public hub_listener,
   [[nodiscard]] result<any_ref> find_here(std::string_view path, std::uint64_t uid) const;
   [[nodiscard]] result<std::shared_ptr<peer>> find_peer(std::string_view node) const;
   [[nodiscard]] result<any_ref> far_ref(const address& where) const;
-  /// The sender of what came, kept for a while.
-  [[nodiscard]] any_ref far_sender(peer& from, const actor_name& name);
+  /// The sender of what came; it is kept for a while, and longer in `held`, when that is not null.
+  [[nodiscard]] sender far_sender(peer& from, const actor_name& name, any_ref* held);
   [[nodiscard]] any_ref far_of(peer& from, std::string_view path, std::uint64_t uid);
 
   [[nodiscard]] std::shared_ptr<peer_ties> ties_of(peer& p);
