@@ -3,21 +3,42 @@
 #include "streams.hpp"
 #include <odeon/stream/kill_switch.hpp>
 
+#include <atomic>
+
 namespace odeon::python {
 
 namespace {
 
 namespace d = st::detail;
 
-/// A switch, and the very exception it was aborted with. `why` is written
-/// before the switch is used, and read by stages that have seen it used; the
-/// first use counts.
+/// A switch, and the very exception it was aborted with. `why` is written before the switch is
+/// used, and read by stages that have seen it used; the first use counts.
+///
+/// An exception that is raised holds the frames that it went through, and those may hold the
+/// switch. Python's collector does not see through a capsule, so the switch lets the exception go
+/// with the last stage that was there when it was used. Stages that come later raise copies of one
+/// that was never raised.
 struct kill_handle final : stream_handle {
   [[nodiscard]] const char* kind() const noexcept override { return "kill_switch"; }
+  void left() noexcept {
+    if (stages.fetch_sub(1) == 1 && used) why = nullptr;
+  }
   std::exception_ptr why;
+  std::optional<item> spare;
   bool used = false;  // by attached threads
+  std::atomic<std::size_t> stages{0};
   std::shared_ptr<d::kill_state> state;
 };
+
+/// A new exception like `e`; where that cannot be copied, it itself.
+item copy_of(interp& in, PyObject* e) {
+  const owned copy(PyImport_ImportModule("copy"));
+  PyObject* made = copy ? PyObject_CallMethod(copy.get(), "copy", "O", e) : nullptr;
+  if (made && PyExceptionInstance_Check(made)) return {in, made};
+  Py_XDECREF(made);
+  PyErr_Clear();
+  return item::share(in, e);
+}
 
 class kill_stage {
  public:
@@ -25,15 +46,26 @@ class kill_stage {
   kill_stage(erased up, std::shared_ptr<kill_handle> h)
       : up_(std::move(up)),
         handle_(std::move(h)),
-        watch_(handle_->state) {}
+        was_there_(!handle_->used),
+        watch_(handle_->state) {
+    if (was_there_) ++handle_->stages;
+  }
+  kill_stage(kill_stage&&) noexcept = default;
+  ~kill_stage() {
+    up_.reset();
+    if (handle_ && was_there_) handle_->left();
+  }
   st::polled<item> next(st::island& in) {
     bool is_over = false;
     try {
       is_over = watch_.check(in);
     } catch (...) {
       up_.reset();
-      if (handle_->why) std::rethrow_exception(handle_->why);
-      throw;
+      if (was_there_ && handle_->why) std::rethrow_exception(handle_->why);
+      if (!handle_->spare) throw;
+      interp& home = handle_->spare->home();
+      set_exception(copy_of(home, handle_->spare->get()).take());
+      throw_python(home);
     }
     if (!is_over) return up_->next(in);
     up_.reset();
@@ -46,6 +78,7 @@ class kill_stage {
  private:
   std::optional<erased> up_;
   std::shared_ptr<kill_handle> handle_;
+  bool was_there_;
   d::kill_watch watch_;
 };
 
@@ -153,14 +186,17 @@ PyObject* stream_kill(PyObject* module, PyObject* args) {
   if (!h) return nullptr;
   interp& in = interp_of_module(module);
   return guarded(in, [&]() -> PyObject* {
-    if (std::exchange(h->used, true)) Py_RETURN_NONE;
+    if (h->used) Py_RETURN_NONE;
     if (exception == Py_None) {
+      h->used = true;
       d::kill(*h->state, std::nullopt);
       Py_RETURN_NONE;
     }
+    h->spare = copy_of(in, exception);
     set_exception(Py_NewRef(exception));
     const python_error e(in);
-    h->why = std::make_exception_ptr(e);
+    if (h->stages != 0) h->why = std::make_exception_ptr(e);
+    h->used = true;
     d::kill(*h->state, error(errc::cancelled, e.what()));
     Py_RETURN_NONE;
   });

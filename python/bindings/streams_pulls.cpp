@@ -71,7 +71,7 @@ class outlet {
       has_taker_ = false;
       taker = std::move(taker_);
       all.swap(waiting_);
-      why = why_;
+      if (all.empty()) why = std::exchange(why_, nullptr);
     }
     if (!all.empty())
       taker.set([all = std::move(all)](interp& in) mutable { return list_of(in, all); });
@@ -104,7 +104,7 @@ class outlet {
       odeon::detail::spin_guard guard(lock_);
       if (waiting_.empty() && !over_) return nullptr;
       all.swap(waiting_);
-      why = why_;
+      if (all.empty()) why = std::exchange(why_, nullptr);
     }
     if (!all.empty()) {
       wake();
@@ -132,7 +132,7 @@ class outlet {
   bool has_taker_ = false;
   bool over_ = false;
   bool cancelled_ = false;
-  std::exception_ptr why_;
+  std::exception_ptr why_;  // told once: it may hold who holds this, by the frames it went through
 };
 
 class outlet_body final : public st::island_body {

@@ -130,7 +130,7 @@ class intake {
           has_let_in_ = true;
         }
       } else if (closed_) {
-        why = why_;
+        why = std::exchange(why_, nullptr);  // it may hold the queue, by frames it went through
         out = st::ended;
       }
     }
@@ -142,9 +142,11 @@ class intake {
   /// The stream does not read any more.
   void cancel() {
     std::deque<item> gone;
+    std::exception_ptr why;
     close(nullptr);
     odeon::detail::spin_guard guard(lock_);
     gone.swap(waiting_);
+    why.swap(why_);
   }
 
  private:

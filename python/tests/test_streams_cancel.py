@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import odeon
-from odeon.streams import Flow, Graph, Sink, Source, file
+from odeon.streams import Flow, Graph, KillSwitch, Sink, Source, file
 
 from streams_kit import freed, in_system, until
 
@@ -274,3 +274,62 @@ def accumulates(f: Any) -> Any:
         return await f(element)
 
     return step
+
+
+class Mine(Exception):
+    """Holds, once it was raised, the frames that hold what it was raised from."""
+
+
+async def _cancelled(system: odeon.ActorSystem) -> None:
+    run = Source.never().run(system, Sink.ignore())
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+
+async def _aborted(system: odeon.ActorSystem) -> None:
+    switch = KillSwitch()
+    run = Source.never().via(switch.flow()).run(system, Sink.ignore())
+    switch.abort(Mine())
+    with pytest.raises(Mine):
+        await run
+    with pytest.raises(Mine):
+        await Source.never().via(switch.flow()).run(system, Sink.ignore())
+
+
+async def _failed_queue(system: odeon.ActorSystem) -> None:
+    run = Source.queue(4).run(system, Sink.queue())
+    queue, iterator = run.values[0], run.result
+    queue.fail(Mine())
+    with pytest.raises(Mine):
+        await anext(iterator)
+    with pytest.raises(StopAsyncIteration):
+        await anext(iterator)
+
+
+async def _failed_function(system: odeon.ActorSystem) -> None:
+    def fn(n: int) -> int:
+        assert run is not None
+        raise Mine
+
+    run = Source.range(3).map(fn).run(system, Sink.collect())
+    with pytest.raises(Mine):
+        await run
+
+
+@pytest.mark.parametrize("once", [_cancelled, _aborted, _failed_queue, _failed_function])
+def test_exceptions_that_hold_what_they_went_through_are_collected(once: Any) -> None:
+    async def body(system: odeon.ActorSystem) -> None:
+        await once(system)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        gc.collect()
+        before = len(gc.get_objects())
+        for _ in range(30):
+            await once(system)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        gc.collect()
+        assert len(gc.get_objects()) - before < 60
+
+    in_system(body)

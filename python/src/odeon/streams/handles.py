@@ -70,8 +70,9 @@ class SourceQueue(Generic[T]):
 
 
 class SinkQueue(AsyncIterator[T]):
-    """The consuming end of ``Sink.queue``: an asynchronous iterator. Letting go of it cancels the
-    stream. One consumer at a time."""
+    """The consuming end of ``Sink.queue``: an asynchronous iterator. A failure of the stream is
+    raised once; then the iteration is at its end. Letting go of it cancels the stream. One consumer
+    at a time."""
 
     def __init__(self, handle: object) -> None:
         self._handle = handle
@@ -132,6 +133,8 @@ class KillSwitch:
 
     The first of :meth:`shutdown` and :meth:`abort` counts. Letting go of it does nothing. From any
     thread.
+
+    Streams that run when it is aborted fail with that very exception, those to come with copies.
     """
 
     def __init__(self, handle: object = None) -> None:
