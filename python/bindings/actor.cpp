@@ -21,6 +21,42 @@ py_actor& actor_at(void* object) noexcept { return *static_cast<py_actor*>(objec
 
 // -- calling Python ------------------------------------------------------------------------------
 
+/// For a scope in which a plain function of an actor runs: with the actor's own context variables.
+/// Most set none, and run with the host's; the first that sets one has that context as its own.
+class in_own_variables {
+ public:
+  explicit in_own_variables(py_actor& a) noexcept : a_(a) {
+    if (PyObject* own = a.own_variables()) [[unlikely]] {
+      if (PyContext_Enter(own) == 0)
+        entered_ = Py_NewRef(own);
+      else
+        PyErr_Clear();
+    } else {
+      before_ = a.props().at->variables_mark();
+    }
+  }
+  ~in_own_variables() {
+    if (entered_) [[unlikely]] {
+      if (PyContext_Exit(entered_) != 0) PyErr_Clear();
+      Py_DECREF(entered_);
+    } else if (before_ && a_.props().at->variables_mark() != before_) [[unlikely]] {
+      keep();
+    }
+  }
+  in_own_variables(const in_own_variables&) = delete;
+
+ private:
+  void keep() noexcept {
+    PyObject* failed = take_exception();
+    if (PyObject* given = a_.props().at->give_variables()) a_.keep_variables(given);
+    if (failed) set_exception(failed);
+  }
+
+  py_actor& a_;
+  const void* before_ = nullptr;
+  PyObject* entered_ = nullptr;
+};
+
 PyObject* call(py_actor& a, const method& m, PyObject* first, PyObject* second = nullptr) noexcept {
   PyObject* context = a.context_object();
   if (!context) return nullptr;
@@ -31,6 +67,7 @@ PyObject* call(py_actor& a, const method& m, PyObject* first, PyObject* second =
   if (second) args[++n] = second;
   args[++n] = context;
   const int takes = std::min(n, m.takes);
+  const in_own_variables own(a);
   return PyObject_Vectorcall(
       m.call, args + 1, static_cast<std::size_t>(takes) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
 }
@@ -61,6 +98,7 @@ PyObject* call_behavior(py_actor& a, PyObject* message) noexcept {
   PyObject* context = a.context_object();
   if (!context) return nullptr;
   PyObject* args[] = {nullptr, message, context};
+  const in_own_variables own(a);
   return PyObject_Vectorcall(top, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
 }
 
@@ -461,6 +499,14 @@ PyObject* py_actor::variables() noexcept {
     if (!own) own = PyContext_Copy(props_->at->first_variables());
     return own;
   });
+}
+
+void py_actor::keep_variables(PyObject* stolen) noexcept {
+  owned given(stolen);
+  static_cast<void>(guarded(home(), [&] {
+    Py_XSETREF(more().variables, given.release());
+    return 0;
+  }));
 }
 
 PyObject* py_actor::need_behaviors() noexcept {

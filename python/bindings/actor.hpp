@@ -132,6 +132,12 @@ class py_actor final : public detail::actor_base {
   [[nodiscard]] PyObject* context_object() noexcept;
   /// Its own contextvars.Context, borrowed, made on first need; null with an exception set.
   [[nodiscard]] PyObject* variables() noexcept;
+  /// The same where it is there already; else null.
+  [[nodiscard]] PyObject* own_variables() const noexcept {
+    return more_ ? more_->variables : nullptr;
+  }
+  /// Takes over what its host gave away. Takes the reference.
+  void keep_variables(PyObject* stolen) noexcept;
   /// Behaviours put on top of the class's own: a list of callables (message, ctx), the present one
   /// last; null: none.
   [[nodiscard]] PyObject* behaviors() const noexcept { return more_ ? more_->behaviors : nullptr; }

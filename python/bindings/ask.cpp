@@ -74,7 +74,9 @@ bool wait_in_core(ask_object& a) noexcept {
 
 PyObject* outcome(ask_object& a) noexcept {
   switch (a.now) {
-    case ask_object::state::cancelled: PyErr_SetNone(a.in->cancelled_error); return nullptr;
+    case ask_object::state::cancelled:
+      PyErr_SetObject(a.in->cancelled_error, a.value);  // with what `cancel` was told, if anything
+      return nullptr;
     case ask_object::state::pending: {
       owned error(PyObject_GetAttrString(a.in->support, "InvalidStateError"));
       if (error) PyErr_SetString(error.get(), "the answer is not there yet");
@@ -221,13 +223,15 @@ void give_up(ask_object& a) noexcept {
   s->drop_ref();
 }
 
-PyObject* ask_cancel(PyObject* o, PyObject* const*, Py_ssize_t, PyObject*) {
+PyObject* ask_cancel(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   entry in_layer;
+  PyObject* told = n > 0 || (kwnames && PyTuple_GET_SIZE(kwnames) > 0) ? args[0] : nullptr;
   ask_object& a = as_ask(o);
   look(a);
   if (a.now != ask_object::state::pending) Py_RETURN_FALSE;
   owned keep = owned::share(o);
   a.now = ask_object::state::cancelled;
+  Py_XSETREF(a.value, told == Py_None ? nullptr : Py_XNewRef(told));
   give_up(a);
   if (a.at)
     each_callback(a, [&](PyObject* call, PyObject* context) { call_soon(a, call, context); });
@@ -243,6 +247,13 @@ PyObject* ask_get_blocking(PyObject* o, void*) { return PyBool_FromLong(as_ask(o
 int ask_set_blocking(PyObject* o, PyObject* value, void*) {
   as_ask(o).blocking = value && PyObject_IsTrue(value) == 1;
   return 0;
+}
+
+/// What `asyncio.gather` looks at of a future that was cancelled.
+PyObject* ask_cancel_message(PyObject* o, void*) {
+  const ask_object& a = as_ask(o);
+  const bool is_there = a.now == ask_object::state::cancelled && a.value;
+  return Py_NewRef(is_there ? a.value : Py_None);
 }
 
 int ask_traverse(PyObject* o, visitproc visit, void* arg) {
@@ -296,7 +307,9 @@ PyMethodDef ask_methods[] = {
     {"__class_getitem__", &Py_GenericAlias, METH_O | METH_CLASS, nullptr},
     {}};
 PyGetSetDef ask_fields[] = {
-    {"_asyncio_future_blocking", &ask_get_blocking, &ask_set_blocking, nullptr, nullptr}, {}};
+    {"_asyncio_future_blocking", &ask_get_blocking, &ask_set_blocking, nullptr, nullptr},
+    {"_cancel_message", &ask_cancel_message, nullptr, nullptr, nullptr},
+    {}};
 PyMemberDef ask_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(ask_object, weak), READONLY, nullptr}, {}};
 PyType_Slot ask_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(&ask_dealloc)},

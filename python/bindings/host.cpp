@@ -76,26 +76,38 @@ void take(std::atomic<T*>& stack, T*& first, T*& last, Next next) noexcept {
   last = newest;
 }
 
-/// For a scope: that context is the current one, unless it is entered already.
-class in_context {
- public:
-  explicit in_context(PyObject* context) noexcept : context_(context) {
-    if (PyContext_Enter(context_) == 0) return;
-    PyErr_Clear();
-    context_ = nullptr;
-  }
-  ~in_context() {
-    if (context_ && PyContext_Exit(context_) != 0) PyErr_Clear();
-  }
-  in_context(const in_context&) = delete;
-
- private:
-  PyObject* context_;
-};
-
 runnable*& next_of(runnable& r) noexcept { return runnable_access::next(r); }
 
 }  // namespace
+
+/// For a scope: the host's own context is the current one, unless it is entered already.
+class host::own_context {
+ public:
+  explicit own_context(host& h) noexcept : host_(h), entered_(PyContext_Enter(h.variables_) == 0) {
+    if (!entered_) PyErr_Clear();
+    h.in_variables_ = entered_ && h.vars_known_;
+  }
+  ~own_context() {
+    host_.in_variables_ = false;
+    if (entered_ && PyContext_Exit(host_.variables_) != 0) PyErr_Clear();
+  }
+  own_context(const own_context&) = delete;
+
+ private:
+  host& host_;
+  bool entered_;
+};
+
+PyObject* host::give_variables() noexcept {
+  owned fresh(PyContext_Copy(first_variables_));
+  if (!fresh || PyContext_Exit(variables_) != 0) {
+    PyErr_Clear();
+    return nullptr;
+  }
+  PyObject* given = std::exchange(variables_, fresh.release());
+  if (PyContext_Enter(variables_) != 0) PyErr_Clear();
+  return given;
+}
 
 void hosted_driver::post(driver_node& node) noexcept {
   node.to = this;
@@ -109,6 +121,9 @@ std::shared_ptr<host> host::make(interp& in, PyObject* loop, std::string name) {
   h->first_variables_ = PyContext_CopyCurrent();
   h->variables_ = h->first_variables_ ? PyContext_Copy(h->first_variables_) : nullptr;
   if (!h->variables_) return nullptr;
+  const void* vars = vars_of(h->variables_);
+  h->vars_known_ = vars && vars == vars_of(h->first_variables_) &&
+                   std::string_view(Py_TYPE(static_cast<const PyObject*>(vars))->tp_name) == "hamt";
   if (loop) {
     h->loop_ = Py_NewRef(loop);
     h->event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -314,7 +329,7 @@ bool host::drain() noexcept {
   draining_ = true;
   scheduled_ = false;
   ++metrics.drains;
-  const in_context own(variables_);
+  const own_context own(*this);
   const std::int64_t began = clock_ns();
   signalled_.exchange(0, std::memory_order_acq_rel);
   in_.free_drops();
@@ -373,6 +388,7 @@ bool host::drain_one() noexcept {
   draining_ = true;
   scheduled_ = false;
   ++metrics.drains;
+  const own_context own(*this);
   signalled_.exchange(0, std::memory_order_acq_rel);
   take_remote();
   if (ready_first_) {

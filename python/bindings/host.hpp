@@ -112,6 +112,14 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   [[nodiscard]] PyObject* loop() const noexcept { return loop_; }
   /// The context variables that actors begin with: those of where the host was made. Borrowed.
   [[nodiscard]] PyObject* first_variables() const noexcept { return first_variables_; }
+  /// A mark of what the context variables are that plain handlers run with in this drain: another
+  /// one after a handler has set some. Null: they cannot be told from others here.
+  [[nodiscard]] const void* variables_mark() const noexcept {
+    return in_variables_ ? vars_of(variables_) : nullptr;
+  }
+  /// Gives away the context that a handler has set variables in: a new reference, or null. The next
+  /// handler begins as this one did.
+  [[nodiscard]] PyObject* give_variables() noexcept;
   [[nodiscard]] bool is_draining() const noexcept { return draining_; }
   [[nodiscard]] bool is_detached() const noexcept { return detached_; }
   [[nodiscard]] driver* entered_driver() const noexcept { return entered_; }
@@ -131,6 +139,12 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   host(interp& in, std::string name) noexcept : in_(in), name_(std::move(name)) {}
   friend struct host_object_access;
 
+  class own_context;
+  /// The immutable map in a context, which every `ContextVar.set` replaces: CPython keeps it in the
+  /// second word of the object (3.11 to 3.13, checked by `make`).
+  [[nodiscard]] static const void* vars_of(PyObject* context) noexcept {
+    return reinterpret_cast<void**>(context)[sizeof(PyObject) / sizeof(void*) + 1];
+  }
   [[nodiscard]] bool is_mine() const noexcept;
   void notify() noexcept;
   void schedule() noexcept;
@@ -150,6 +164,8 @@ class host final : public executor, public std::enable_shared_from_this<host> {
   PyObject* first_variables_ = nullptr;  // never entered
   PyObject* variables_ = nullptr;        // that drains run in, plain handlers with them
   int event_ = -1;
+  bool vars_known_ = false;    // `vars_of` is what it should be
+  bool in_variables_ = false;  // `variables_` is the current context
   bool draining_ = false;
   bool scheduled_ = false;
   bool detached_ = false;

@@ -605,3 +605,21 @@ def test_loops_that_come_and_go_leave_nothing_open() -> None:
         for _ in range(20):
             assert asyncio.run(one()) == 1
         assert open_files() <= before + 1
+
+
+def test_a_cancelled_ask_among_others_is_an_outcome_of_gather() -> None:
+    """With its message, as a future of asyncio has one."""
+
+    async def main(system: ActorSystem) -> None:
+        echo = system.spawn(Echo)
+        asks = [echo.ask(n) for n in range(4)]
+        asks[1].cancel("not any more")
+        asks[2].cancel()
+        found = await asyncio.gather(*asks, return_exceptions=True)
+        assert (found[0], found[3]) == (0, 3)
+        assert isinstance(found[1], asyncio.CancelledError) and found[1].args == ("not any more",)
+        assert isinstance(found[2], asyncio.CancelledError)
+        with pytest.raises(asyncio.CancelledError, match="not any more"):
+            asks[1].result()
+
+    on_loop(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 import tracemalloc
 import weakref
@@ -275,3 +276,37 @@ def test_a_system_and_its_loop_leave_nothing() -> None:
     finally:
         tracemalloc.stop()
     assert grown < SLACK_BYTES, f"{grown} bytes more after ten systems"
+
+
+def test_an_actor_that_has_restarted_keeps_neither_the_exception_nor_itself(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """A traceback has the handler's frame, that the context, and that the actor's cell."""
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)  # records keep them too
+
+    class Own(Exception):
+        pass
+
+    class Fails(odeon.Actor[Any]):
+        def receive(self, msg: Any, ctx: Context) -> Any:
+            if msg == "fail":
+                raise Own
+            return msg
+
+    def alive() -> int:
+        gc.collect()
+        return sum(isinstance(each, (Own, Fails)) for each in gc.get_objects())
+
+    async def main(system: ActorSystem) -> None:
+        actor = system.spawn(Fails, supervision=RESTARTS_FOR_EVER)
+        actor.tell("fail")
+        await actor.ask(1)
+        await drained()
+        assert alive() == 1, "the instance"
+        system.stop_actor(actor)
+        while not actor.is_terminated():
+            await asyncio.sleep(0)
+        del actor
+        await drained()
+        assert alive() == 0
+
+    on_loop(main)

@@ -318,6 +318,7 @@ void cell_access::restarted(cell& c, turn& t) noexcept {
   sys.event<actor_restarted>([&] {
     return actor_restarted{any_ref::share(&c), c.path(), x.why ? x.why->what : "", x.restarts};
   });
+  x.why.reset();  // its exception may hold what holds this cell, such as a traceback of Python
   open_lane(c, t, cell::restarting);
 }
 

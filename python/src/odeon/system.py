@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import threading
 import time
 import weakref
@@ -390,9 +391,23 @@ def _after_fork() -> None:
 
 
 def _stop_all() -> None:
-    for system in () if _forked else list(_open_systems):
+    stopped = () if _forked else list(_open_systems)
+    for system in stopped:
         with contextlib.suppress(SystemStopped):
             system.stop_blocking()
+    if stopped:
+        _keep_status()
+
+
+def _keep_status() -> None:
+    """A program that KeyboardInterrupt has left ends by SIGINT: 130 in a shell.
+
+    CPython keeps a mark of it, which every text that is executed later takes away, so that of an
+    import of dataclasses while a system ends 1 would remain. The same executed again sets it.
+    """
+    if getattr(sys, "last_type", None) is KeyboardInterrupt and not hasattr(sys, "ps1"):
+        with contextlib.suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")
 
 
 os.register_at_fork(after_in_child=_after_fork)
