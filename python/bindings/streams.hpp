@@ -274,6 +274,9 @@ struct sink_op {
 [[nodiscard]] erased build_flow(plan& p, erased up, PyObject* ops);
 /// A sink: the last operation is a sink's. Gives its result, a new reference.
 [[nodiscard]] PyObject* build_sink(plan& p, erased up, PyObject* ops);
+/// A new exception like `e`, without the frames that it went through; where that cannot be copied,
+/// it itself. streams_control.cpp
+[[nodiscard]] item copy_of(interp& in, PyObject* e);
 /// Behind it the run is cancelled. streams_control.cpp
 [[nodiscard]] erased cancelled_with(plan& p, erased up);
 /// Whether each of these flows gives one element for each that it takes.

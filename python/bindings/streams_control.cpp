@@ -7,6 +7,15 @@
 
 namespace odeon::python {
 
+item copy_of(interp& in, PyObject* e) {
+  const owned copy(PyImport_ImportModule("copy"));
+  PyObject* made = copy ? PyObject_CallMethod(copy.get(), "copy", "O", e) : nullptr;
+  if (made && PyExceptionInstance_Check(made)) return {in, made};
+  Py_XDECREF(made);
+  PyErr_Clear();
+  return item::share(in, e);
+}
+
 namespace {
 
 namespace d = st::detail;
@@ -29,16 +38,6 @@ struct kill_handle final : stream_handle {
   std::atomic<std::size_t> stages{0};
   std::shared_ptr<d::kill_state> state;
 };
-
-/// A new exception like `e`; where that cannot be copied, it itself.
-item copy_of(interp& in, PyObject* e) {
-  const owned copy(PyImport_ImportModule("copy"));
-  PyObject* made = copy ? PyObject_CallMethod(copy.get(), "copy", "O", e) : nullptr;
-  if (made && PyExceptionInstance_Check(made)) return {in, made};
-  Py_XDECREF(made);
-  PyErr_Clear();
-  return item::share(in, e);
-}
 
 class kill_stage {
  public:

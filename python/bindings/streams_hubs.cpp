@@ -43,11 +43,44 @@ struct chosen_of {
   }
 };
 
+/// A copy of a failure that is a Python exception.
+std::exception_ptr copy_of(interp& in, const std::exception_ptr& why) {
+  const item e = checked(in, exception_of(in, why));
+  set_exception(copy_of(in, e.get()).take());
+  return std::make_exception_ptr(python_error(in));
+}
+
+/// As the body of C++; the hub keeps no exception that was raised, since that may hold the hub, by
+/// the frames that it went through.
+template <class Policy>
+class hub_island final : public st::island_body {
+ public:
+  hub_island(interp& in, erased up, Policy policy, std::shared_ptr<consumers> shared)
+      : in_(in),
+        shared_(shared),
+        body_(std::move(up), std::move(policy), std::move(shared)) {}
+  bool step(st::island& in) override { return body_.step(in); }
+  void drive(st::island& in) override { body_.drive(in); }
+  void fail(const std::exception_ptr& why) noexcept override {
+    try {
+      if (is_attached(in_))
+        for (auto& c : shared_->close(copy_of(in_, why))) c->close(why);
+    } catch (...) {
+      // No memory for a copy: the hub keeps the failure itself.
+    }
+    body_.fail(why);
+  }
+
+ private:
+  interp& in_;
+  std::shared_ptr<consumers> shared_;
+  d::hub_body<erased, Policy> body_;
+};
+
 template <class Policy>
 PyObject* into_hub(plan& p, erased up, Policy policy, std::size_t capacity) {
   auto hub = std::make_shared<consumer_hub>(capacity);
-  p.add(
-      std::make_unique<d::hub_body<erased, Policy>>(std::move(up), std::move(policy), hub->shared));
+  p.add(std::make_unique<hub_island<Policy>>(p.in, std::move(up), std::move(policy), hub->shared));
   return new_handle(std::move(hub));
 }
 
@@ -62,7 +95,10 @@ constexpr source_op sources[] = {
      [](plan& p, const op_args& a) {
        const auto hub = need<consumer_hub>(p, a.at(0));
        auto c = std::make_shared<d::channel<item>>(hub->capacity);
-       if (!hub->shared->join(c)) c->close(hub->shared->why());
+       if (!hub->shared->join(c)) {
+         const auto why = hub->shared->why();
+         c->close(why ? copy_of(p.in, why) : nullptr);
+       }
        return make_stage<channel_reader>(std::move(c));
      }},
 };

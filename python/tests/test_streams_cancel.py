@@ -317,7 +317,20 @@ async def _failed_function(system: odeon.ActorSystem) -> None:
         await run
 
 
-@pytest.mark.parametrize("once", [_cancelled, _aborted, _failed_queue, _failed_function])
+async def _failed_hub(system: odeon.ActorSystem) -> None:
+    run = Source.queue(4).run(system, Sink.broadcast_hub())
+    queue, hub = run.values[0], run.result
+    consumers = [hub.source().run(system, Sink.ignore()) for _ in range(2)]
+    queue.fail(Mine("of the hub"))
+    consumers.append(consumers[0])
+    for each in consumers:
+        with pytest.raises(Mine, match="of the hub"):
+            await each
+    with pytest.raises(Mine, match="of the hub"):  # one that comes late
+        await hub.source().run(system, Sink.ignore())
+
+
+@pytest.mark.parametrize("once", [_cancelled, _failed_hub, _aborted, _failed_queue, _failed_function])
 def test_exceptions_that_hold_what_they_went_through_are_collected(once: Any) -> None:
     async def body(system: odeon.ActorSystem) -> None:
         await once(system)
