@@ -63,6 +63,8 @@ class Erratic(odeon.Actor[Any]):
         return msg
 
     async def wait(self, msg: Any, ctx: odeon.Context) -> Any:
+        if chance.random() < 0.05:
+            gc.collect()  # in the midst of a drain
         await asyncio.sleep(chance.random() * 0.003)
         return msg
 
@@ -150,7 +152,7 @@ async def main(seconds: float) -> None:
                     system.kill(peer)
                 elif deed < 0.93:
                     system.stop_actor(peer)
-                elif deed < 0.931:
+                elif deed < 0.94:
                     gc.collect()
             await asyncio.sleep(0 if chance.random() < 0.7 else 0.001)
         if asks:
