@@ -6,7 +6,7 @@ took, and a message in hand that outlived its handler.
 
 What it proves was tried: with `host::add` and `host::release` (python/bindings/host.cpp) no longer
 counting the driver's reference, as before that fix, 4 of the seeds 1 to 6 ended by SIGSEGV within
-their second, 2 of the 3 that run here among them; with it, none of 40. So a run that passes says
+their second, 2 of the 3 that run here among them; with it, none of 20. So a run that passes says
 little of one seed, and a defect of that kind is found in about 19 of 20 runs of the three.
 """
 
