@@ -79,11 +79,22 @@ void endpoint_state::put_question(const std::shared_ptr<peer>& at, question q,
     return q.done(is_closed() ? fail(errc::unreachable, "the endpoint of this side is closed")
                               : fail(errc::limit_exceeded, std::to_string(questions_most) +
                                                                " actors are being looked for"));
-  wire::bytes bytes = records::to_bytes(record(id));
+  const records::any made = record(id);
+  wire::bytes bytes = records::to_bytes(made);
+  if (std::holds_alternative<records::resolve>(made)) {
+    const std::lock_guard guard(questions_mutex_);
+    if (const auto found = questions_.find(id); found != questions_.end())
+      found->second.record = bytes;
+  }
+  send_question(at, id, std::move(bytes));
+}
+
+void endpoint_state::send_question(const std::shared_ptr<peer>& at, std::uint64_t id,
+                                   wire::bytes record) {
   const nobodys_turn none;
   at->ready(connect_limit_)
       .then([self = shared_from_this(), at, id,
-             bytes = std::move(bytes)](result<peer_info> who) mutable {
+             bytes = std::move(record)](result<peer_info> who) mutable {
         if (who) return at->send_control(std::move(bytes));
         question failed;
         {
@@ -121,21 +132,30 @@ void endpoint_state::on(peer& from, records::answer& r) {
   q.done(std::move(found));
 }
 
+// The incarnation that was asked is gone. Who looks for an actor may find it at the next one, which
+// may be there already.
 void endpoint_state::fail_questions_of(const peer* at, const error& why) noexcept {
   std::vector<question> lost;
+  std::vector<std::pair<std::uint64_t, wire::bytes>> again;
   {
     const std::lock_guard guard(questions_mutex_);
     for (auto i = questions_.begin(); i != questions_.end();) {
       if (at && i->second.at != at) {
         ++i;
-        continue;
+      } else if (at && !is_closed() && !i->second.record.empty()) {
+        again.emplace_back(i->first, std::exchange(i->second.record, {}));
+        ++i;
+      } else {
+        lost.push_back(std::move(i->second));
+        i = questions_.erase(i);
       }
-      lost.push_back(std::move(i->second));
-      i = questions_.erase(i);
     }
   }
   for (question& q : lost)
     q.done(fail(errc::unreachable, "no answer about " + q.what + ": " + why.to_string()));
+  if (again.empty()) return;
+  if (auto to = find_peer(at->node()))
+    for (auto& [id, record] : again) send_question(*to, id, std::move(record));
 }
 
 // -- the other side -------------------------------------------------------------------------------

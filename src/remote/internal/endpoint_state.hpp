@@ -129,6 +129,7 @@ class endpoint_state final : public hub_listener,
     std::vector<const core::travelling*> wants;
     std::string what;  // for texts
     found_taker done;
+    wire::bytes record = {};  // asked once more of the next incarnation; empty: not to be
   };
   struct sender_slot {
     core::spin_lock lock;
@@ -192,6 +193,7 @@ class endpoint_state final : public hub_listener,
 
   void put_question(const std::shared_ptr<peer>& at, question q,
                     const std::function<records::any(std::uint64_t id)>& record);
+  void send_question(const std::shared_ptr<peer>& at, std::uint64_t id, wire::bytes record);
   void fail_questions_of(const peer* at, const error& why) noexcept;
   /// What `wants` is not met by `here`, or how it differs.
   [[nodiscard]] records::answer check_claims(std::uint64_t id, const any_ref& here,
