@@ -1,5 +1,5 @@
-"""A stream that is cancelled, or fails, at any stage frees what that stage held; also when elements
-are given up by threads of C++."""
+"""A stream that is cancelled, or fails, at any stage frees what that stage held; also what threads
+of C++ give up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import gc
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -174,26 +175,40 @@ def test_the_end_of_a_system_frees_what_its_streams_hold(name: str) -> None:
         assert Element.alive == 0
 
 
-def test_an_element_that_is_dropped_by_a_thread_without_the_interpreter_is_freed_later() -> None:
-    """Bytes cross to a thread of C++ as bytes; elements behind that boundary are given up by it
-    when the file fails."""
+def test_an_exception_that_crosses_a_thread_of_c_is_the_same_and_freed(tmp_path: Path) -> None:
+    """The island that writes the file holds it, fails with it, and gives it up, without ever having
+    the interpreter."""
 
-    class Piece(bytes):
+    class Held(Exception):
         alive = 0
 
-        def __new__(cls, data: bytes) -> Piece:
-            Piece.alive += 1
-            return super().__new__(cls, data)
+        def __init__(self, text: str) -> None:
+            super().__init__(text)
+            Held.alive += 1
 
         def __del__(self) -> None:
-            Piece.alive -= 1
+            Held.alive -= 1
+
+    def failing() -> Source[bytes]:
+        numbers = itertools.count()
+
+        def fails(piece: bytes) -> bytes:
+            if next(numbers) == 50:
+                raise Held("mine")
+            return piece
+
+        return Source.repeat(b"x").map(fails)
 
     async def body(system: odeon.ActorSystem) -> None:
-        source = Source.repeat(b"x").map(Piece).buffer(16)
-        for _ in range(10):
-            with pytest.raises(odeon.OdeonError):
-                await source.run(system, file.write("/no/such/folder/file"))
-        await freed(lambda: Piece.alive)
+        for n in range(10):
+            path = tmp_path / str(n)
+            with pytest.raises(Held, match="mine"):
+                await failing().run(system, file.write(path))
+            assert path.read_bytes() == b"x" * 50
+            run = failing().run(system, file.write(tmp_path / "unasked"))
+            await until(run.done)  # and nobody asks how it ended
+        del run
+        await freed(lambda: Held.alive)
 
     in_system(body)
 
@@ -330,7 +345,10 @@ async def _failed_hub(system: odeon.ActorSystem) -> None:
         await hub.source().run(system, Sink.ignore())
 
 
-@pytest.mark.parametrize("once", [_cancelled, _failed_hub, _aborted, _failed_queue, _failed_function])
+ENDS = [_cancelled, _aborted, _failed_queue, _failed_hub, _failed_function]
+
+
+@pytest.mark.parametrize("once", ENDS)
 def test_exceptions_that_hold_what_they_went_through_are_collected(once: Any) -> None:
     async def body(system: odeon.ActorSystem) -> None:
         await once(system)
