@@ -40,7 +40,7 @@ struct tls_options {
   bool allow_tls_1_2 = false;  ///< for peers that have no TLS 1.3; nothing older is ever spoken
 
   duration handshake_timeout = std::chrono::seconds(10);  ///< of those who connect to this side
-  std::size_t handshakes_max = 64;  ///< under way at a time for one listener; others wait unread
+  std::size_t handshakes_max = 256;  ///< under way at a time for one listener; others wait unread
 
   /// Told of each peer that tried to connect and was refused: its address, and why. On a thread of
   /// the transport; must be short and must not throw. Nobody else is told: `accept` waits for good
