@@ -9,7 +9,6 @@
 namespace odeon::remote::detail {
 
 // --- quarantine
-// -------------------------------------------------------------------------------------
 
 void quarantine::add(std::uint64_t incarnation) {
   if (!set_.insert(incarnation).second) return;
@@ -20,7 +19,6 @@ void quarantine::add(std::uint64_t incarnation) {
 }
 
 // --- The public faces
-// -------------------------------------------------------------------------------
 
 namespace {
 
@@ -83,7 +81,6 @@ std::unique_ptr<hub> hub::make(actor_system& system, const endpoint_options& opt
 }
 
 // --- hub_core
-// ---------------------------------------------------------------------------------------
 
 hub_core::hub_core(actor_system& system, const endpoint_options& o, hub_listener& l)
     : rt(system.get_runtime()),
@@ -202,7 +199,6 @@ void hub_core::end() {
 }
 
 // --- Connections
-// ------------------------------------------------------------------------------------
 
 void hub_core::accept_next() {
   if (closing.load()) return;
@@ -334,7 +330,6 @@ bool hub_core::is_quarantined(std::uint64_t whose) const {
 }
 
 // --- Peers
-// ------------------------------------------------------------------------------------------
 
 result<std::shared_ptr<peer>> hub_core::find(std::string_view text) {
   {
@@ -350,12 +345,6 @@ result<std::shared_ptr<peer>> hub_core::find(std::string_view text) {
   if (!e) return std::unexpected(std::move(e.error()));
   e->core->want();
   return std::move(e->face);
-}
-
-result<std::shared_ptr<peer_core>> hub_core::core_of(std::string_view text) {
-  auto e = entry_of(text);
-  if (!e) return std::unexpected(std::move(e.error()));
-  return std::move(e->core);
 }
 
 result<hub_core::entry> hub_core::entry_of(std::string_view text) {

@@ -170,18 +170,19 @@ void link::advance() {
 void link::decide() {
   const peer_hello& hello = *talk.peer();
   stream_ = hello.stream;
-  auto core = hub_->core_of(hello.who.node);
+  auto known = hub_->entry_of(hello.who.node);
   result<void> yes;
-  if (core) {
-    const peer_core::section delivery(**core);
-    yes = (*core)->may_open(*this);
+  if (known) {
+    const peer_core::section delivery(*known->core);
+    yes = known->core->may_open(*this);
   } else {
-    yes = std::unexpected(std::move(core.error()));
+    yes = std::unexpected(std::move(known.error()));
     if (yes.error() == errc::limit_exceeded)
       hub_->reject(rejection::peers, address(), hello.who.node, yes.error());
   }
   if (yes) {
-    peer_ = *std::move(core);
+    peer_ = std::move(known->core);
+    face_ = std::move(known->face);
     return talk.accept();
   }
   talk.refuse(yes.error());
@@ -223,6 +224,7 @@ void link::opened() {
     peer_->link_opened(shared_from_this());
     alive = !dead;
   }
+  face_.reset();
   if (leaving_) return advance();
   if (!alive) return ended();
   // What came behind the handshake in the same read.
@@ -318,6 +320,7 @@ void link::finish_writing() {
 
 void link::ended() {
   over_ = true;
+  face_.reset();
   error why{errc::unreachable};
   bool ours = false;
   {

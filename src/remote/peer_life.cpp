@@ -2,6 +2,7 @@
 #include "internal/peer_core.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 // The life of an association: connections that are made, lost and made again, and its end.
@@ -85,7 +86,6 @@ void peer_core::drop_links(const error& why) noexcept {
 }
 
 // --- Attempts
-// ---------------------------------------------------------------------------------------
 
 void peer_core::begin_attempt(lock& held) {
   if (hub_->closing.load()) return;
@@ -161,7 +161,6 @@ void peer_core::attempt_failed(lock& held, error why) {
 }
 
 // --- Links
-// ------------------------------------------------------------------------------------------
 
 result<void> peer_core::may_open(link& l) {
   const peer_hello& hello = *l.talk.peer();
@@ -262,9 +261,11 @@ void peer_core::link_opened(const std::shared_ptr<link>& l) {
     return;
   }
   if (incarnation_ != 0 && incarnation_ != theirs) {
+    auto waiting = std::exchange(waiters_, {});  // for whoever is there
     held.unlock();
     gone({errc::stale, quoted(node) + " has been started anew"}, false);
     held.lock();
+    std::ranges::move(waiting, std::back_inserter(waiters_));
   }
   const time_point now = hub_->now();
   const error replaced(errc::cancelled, "another connection took its place");
@@ -430,7 +431,6 @@ void peer_core::drop(bool quarantine, std::string_view why) {
 }
 
 // --- Time
-// -------------------------------------------------------------------------------------------
 
 void peer_core::reschedule() {
   if (silenced_) return;
@@ -444,7 +444,8 @@ void peer_core::reschedule() {
       break;
     case phase::connecting:
     case phase::down:
-      due = std::min(due, down_since_ + l.give_up_after);
+      if (incarnation_ != 0 || (!attempting_ && waiters_.empty()))
+        due = std::min(due, down_since_ + l.give_up_after);
       if (!attempting_) due = std::min(due, std::max(redial_at_, hub_->now()));
       break;
     case phase::idle:
@@ -597,7 +598,6 @@ void peer_core::tick() noexcept {
 }
 
 // --- For the hub
-// ------------------------------------------------------------------------------------
 
 void peer_core::silence() noexcept {
   const section delivering(*this);

@@ -48,6 +48,11 @@ class hub_core final : public std::enable_shared_from_this<hub_core> {
   hub_core(actor_system& system, const endpoint_options& options, hub_listener& listener);
   ~hub_core();
 
+  struct entry {
+    std::shared_ptr<peer> face;  ///< what others have
+    std::shared_ptr<peer_core> core;
+  };
+
   [[nodiscard]] result<void> start();
   void end();
 
@@ -55,7 +60,8 @@ class hub_core final : public std::enable_shared_from_this<hub_core> {
   [[nodiscard]] result<std::shared_ptr<peer>> find(std::string_view node);
   [[nodiscard]] std::vector<std::shared_ptr<peer>> peers() const;
   [[nodiscard]] endpoint_metrics metrics() const;
-  [[nodiscard]] result<std::shared_ptr<peer_core>> core_of(std::string_view node);
+  /// The peer of that node, new when it was not known. `limit_exceeded`, `system_stopped`.
+  [[nodiscard]] result<entry> entry_of(std::string_view node);
   /// Whether somebody outside has that peer; asked by the peer itself, in a section.
   [[nodiscard]] bool is_held(const peer_core& p) const;
 
@@ -97,13 +103,8 @@ class hub_core final : public std::enable_shared_from_this<hub_core> {
   std::atomic<std::uint64_t> accepted{0}, attempts{0}, failed_attempts{0}, gone{0};
 
  private:
-  struct entry {
-    std::shared_ptr<peer> face;
-    std::shared_ptr<peer_core> core;
-  };
   void accept_next();
   void accepted_one(result<std::unique_ptr<connection>> c);
-  [[nodiscard]] result<entry> entry_of(std::string_view node);
   void sweep(std::vector<entry>& into, bool hard);
   void kill_strangers();
   void wait_for(const std::atomic<std::uint32_t>& none, time_point limit);

@@ -25,6 +25,7 @@
 namespace odeon::remote::detail {
 
 class hub_core;
+class peer;
 class peer_core;
 struct association;
 
@@ -108,6 +109,7 @@ class link final : public std::enable_shared_from_this<link>, private session_ha
   std::shared_ptr<peer_core> peer_;  // the chain's; set at the latest when it opens
 
   // The chain's.
+  std::shared_ptr<peer> face_;  // until it is open: so that the peer is not forgotten
   bool heard_of_ = false, writing_ = false, open_ = false, leaving_ = false, over_ = false;
   bool counted_handshake_ = false, counted_host_ = false;
   feedback collected_;
