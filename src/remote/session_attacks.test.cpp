@@ -302,7 +302,7 @@ TEST_CASE("credit that was never used cannot be given") {
   };
   CHECK_FALSE(x.send(lane::control, credit(1, 1)));
   CHECK(a.failed == errc::protocol_violation);
-  for (const std::uint8_t on : {0, 3, 255}) {
+  for (const std::uint8_t on : {std::uint8_t{0}, std::uint8_t{3}, std::uint8_t{255}}) {
     side c(options_of(role::dialer));
     attacker y(c);
     CHECK_FALSE(y.send(lane::control, credit(on, 1)));

@@ -121,7 +121,7 @@ inline owned tell(std::string to, bytes payload, std::string from = "/user/from"
   return m;
 }
 
-struct side : session_handler {
+struct side final : session_handler {
   explicit side(session_options o, std::size_t records = 1000)
       : options(o),
         outbox(records),
