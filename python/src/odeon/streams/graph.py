@@ -106,7 +106,7 @@ class Graph:
     that comes into it has ended and nothing goes round any more, where it consists of merges,
     broadcasts, balances, partitions, flows that give one for one (``map``, ``wire_tap``,
     ``map_async``, …) and a feedback that fails when it is full; :meth:`ends_by_itself` tells. Any
-    other goes on until something behind it cancels, or the run is shut down.
+    other goes on until a node in it ends it, or the run is shut down or cancelled.
 
     Example::
 
