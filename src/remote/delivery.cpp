@@ -10,9 +10,13 @@
 #include <odeon/wire/standard.hpp>
 #include <odeon/wire/wire.hpp>
 
+#include <algorithm>
+
 namespace odeon::remote::detail {
 
 namespace {
+
+constexpr duration longest = std::chrono::hours(24 * 365);  // that a peer may say
 
 std::string at_node(const error& why, const peer& from) {
   return std::string(why.text()) + " [at " + from.node() + "]";
@@ -62,7 +66,8 @@ void endpoint_state::deliver(peer& from, const user_message& m) {
   if (core::envelope_extra* x = e.extra()) {
     x->key = m.key;
     x->priority = m.priority;
-    if (m.kind == user_kind::tell && m.limit > duration::zero()) x->deadline = rt_.now() + m.limit;
+    if (m.kind == user_kind::tell && m.limit > duration::zero())
+      x->deadline = rt_.now() + std::min(m.limit, longest);
   }
   if (m.kind == user_kind::ask) return serve(from, m, asker, *to, *type, e);
   if (core::tell_may_wait(*to->get()))
@@ -107,9 +112,10 @@ void endpoint_state::serve(peer& from, const user_message& m, const any_ref& ask
   auto take = [self = shared_from_this(), ties, id = m.ask, asker](result<core::reply_bytes> r) {
     self->answer(*ties, id, std::move(r));
   };
+  const duration limit = std::clamp(m.limit, duration::zero(), longest);
   core::ask_in_flight asked = type.ask_with
-                                  ? type.ask_with(*to.get(), e, m.limit, &context_, std::move(take))
-                                  : type.ask(*to.get(), e, m.limit, std::move(take));
+                                  ? type.ask_with(*to.get(), e, limit, &context_, std::move(take))
+                                  : type.ask(*to.get(), e, limit, std::move(take));
   const std::lock_guard guard(ties->mutex);
   if (const auto found = ties->served.find(m.ask); found != ties->served.end())
     found->second = std::move(asked);

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <random>
+
 using namespace odeon;
 using namespace odeon::remote;
 using namespace odeon::remote::remote_test;
@@ -276,4 +278,50 @@ TEST_CASE("a system and its endpoint may end in either order, with asks open") {
   CHECK(far.try_tell<greet>("x").error() == errc::unreachable);
   a.reset();
   far.tell<greet>("nobody");
+}
+
+TEST_CASE("what a peer makes up harms nobody: records, messages, answers and names that are none") {
+  two t;
+  t.b.net.expose<greeter>();
+  auto near = t.b.system.spawn<greeter>({.name = "greeter"});
+  const auto far = t.wait(t.a.net.resolve<greeter>(t.b.at("/user/greeter"))).value();
+  auto open = far.ask<never>();
+  t.kit.settle();
+  const auto a = t.net.hubs.at("b:1")->peer_at("a:1");
+  const auto c = t.net.hubs.at("b:1")->peer_at("c:1");  // it has never spoken
+  std::mt19937_64 chance(t.kit.seed());
+  const wire::bytes good = remote::detail::records::to_bytes(
+      remote::detail::records::watch{{"/user/greeter", 0}, {"/user/none", chance()}});
+  for (int i = 0; i < 3'000; ++i) {
+    wire::bytes bytes = good;
+    for (int k = 0; k < 3; ++k) bytes[chance() % bytes.size()] = std::byte(chance());
+    bytes.resize(chance() % (bytes.size() + 1));
+    t.b.state->on_control(*a, bytes);
+  }
+  const std::string_view paths[] = {"",          "/",    "/user", "/user/greeter",
+                                    "odeon://x", "\xff", "/user/"};
+  for (int i = 0; i < 3'000; ++i) {
+    remote::detail::user_message m;
+    m.kind = static_cast<remote::detail::user_kind>(chance() % 6);
+    m.to = {paths[chance() % 7], chance() % 3};
+    m.from = {paths[chance() % 7], chance() % 3};
+    m.ask = chance() % 1'000;
+    m.limit = duration(static_cast<std::int64_t>(chance()));
+    const std::byte body[] = {std::byte(chance()), std::byte(chance())};
+    m.message = {i % 2 ? wire::manifest<greet> : wire::manifest<get_count>, int(chance() % 3),
+                 static_cast<wire::format>(chance() % 7), std::span(body).first(chance() % 3)};
+    t.b.state->on_message(*a, m);
+  }
+  // An answer to somebody else's ask.
+  for (std::uint64_t id = 0; id < 100'000; id += 16) {
+    remote::detail::user_message m;
+    m.kind = remote::detail::user_kind::reply;
+    m.ask = (std::uint64_t{1} << 32U) + id;
+    t.a.state->on_message(*c, m);
+  }
+  t.kit.settle();
+  CHECK_FALSE(open.is_ready());
+  CHECK_FALSE(t.b.system.is_terminating());
+  CHECK_FALSE(near.is_terminated());
+  CHECK(far.ask<get_count>().result());
 }
