@@ -348,6 +348,36 @@ TEST_CASE("bodies go both ways in pieces, at the pace of their readers") {
   CHECK(w.client->figures().connections_now == 0);
 }
 
+TEST_CASE("an answer that has ended before its reader reads is read to its end") {
+  for (const bool counted : {true, false}) {
+    world w;
+    raw_server s(w);
+    later<result<http_incoming>> opened(w.rt);
+    w.client->open({.url = s.url}, opened.done());
+    raw_peer p = s.accept();
+    const std::string all = std::string("HTTP/1.1 200 OK\r\n") +
+                            (counted ? "Content-Length: 100000\r\n\r\n" : "\r\n") +
+                            std::string(100'000, 'e');
+    CHECK(p.send(all));
+    CHECK(p.end_writing());
+    w.rt.settle();
+    auto in = opened.get();
+    REQUIRE(in.has_value());
+    std::size_t size = 0;
+    for (;;) {
+      later<result<std::string>> l(w.rt);
+      in->body.read(l.done());
+      const auto part = l.get();
+      REQUIRE(part.has_value());
+      if (part->empty()) break;
+      size += part->size();
+    }
+    CHECK(size == 100'000);
+    w.rt.settle();
+    CHECK(w.client->figures().connections_now == 0);
+  }
+}
+
 TEST_CASE("the end of a client fails what is under way, and its futures are awaited elsewhere") {
   world w({.connections_per_host = 1});
   raw_server s(w);

@@ -467,7 +467,8 @@ class websocket_transport final : public transport {
     }
     websocket_options w = socket_options();
     w.handshake_time = o.timeout;
-    const std::string url = (u->scheme.empty() ? "ws" : u->scheme) + "://" + u->address + u->path;
+    const std::string_view scheme = u->way == options_.tls ? "wss" : "ws";
+    const std::string url = std::string(scheme) + "://" + u->address + u->path;
     connect_websocket(
         shared_->rt, *u->way, url, std::move(w), {},
         [h = shared_, a, n = options_.message_bytes](result<websocket> ws) {

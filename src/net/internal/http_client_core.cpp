@@ -151,7 +151,7 @@ void http_client_connection::write_more() {
 }
 
 void http_client_connection::read_more() {
-  if (over_ || reading_) return;
+  if (over_ || reading_ || ended_) return;
   if (begin_ == end_) begin_ = end_ = 0;
   if (end_ == in_.size()) {
     const std::size_t most = std::max(core_->options.limits.header_bytes, buffer_most);
@@ -185,7 +185,12 @@ void http_client_connection::arrived(result<std::size_t> r) {
     take_input();
     return;
   }
-  // The end, or a break.
+  ended_ = r ? result<void>() : std::unexpected(r.error());
+  if (!pipe_ || begin_ == end_) at_end();  // else its reader takes what is there first
+}
+
+void http_client_connection::at_end() {
+  const result<void> r = *ended_;
   if (flight_ && head_is_there_ && r && body_.end()) {
     keeps_ = false;
     return body_is_there();
@@ -210,6 +215,7 @@ void http_client_connection::take_input() {
     if (!moved) break;
   }
   if (over_) return;
+  if (flight_ && ended_ && begin_ == end_) return at_end();
   if (!flight_ && begin_ != end_)
     return give_up({errc::bad_encoding, "bytes behind the end of an answer"});
   read_more();
@@ -315,7 +321,7 @@ void http_client_connection::body_is_there() {
   flight_.reset();
   pipe_.reset();
   // A request that is not out yet would go on in the middle.
-  const bool keeps = keeps_ && request_is_out_ && begin_ == end_;
+  const bool keeps = keeps_ && request_is_out_ && begin_ == end_ && !ended_;
   was_used_ = true;
   first_byte_by_ = piece_by_ = never;
   http_response response = std::move(response_);

@@ -61,6 +61,7 @@ class http_client_connection final : public std::enable_shared_from_this<http_cl
   void read_more();
   void write_more();
   void arrived(result<std::size_t> r);
+  void at_end();
   void take_input();
   bool take_head();
   bool take_body();
@@ -85,6 +86,7 @@ class http_client_connection final : public std::enable_shared_from_this<http_cl
   http_detail::body_decoder body_;
   std::uint64_t body_left_ = 0;
   std::optional<std::string> redirect_;
+  std::optional<result<void>> ended_;  // the other side has, or the connection broke
   http_response response_;
   std::shared_ptr<http_detail::body_pipe> pipe_;
   http_detail::out_queue out_;

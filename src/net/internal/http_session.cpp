@@ -99,6 +99,14 @@ void http_session::turn() {
       moved = put_out();
       moved = take_input() || moved;
     }
+    if (over_) return;
+    if (peer_ended_ && receiving_ && begin_ == end_) {
+      if (!receiving_->pipe) return break_off(gone());
+      const auto cut = std::exchange(receiving_, nullptr);
+      closing_ = true;
+      cut->pipe->break_off({errc::truncated, "the connection ended inside of the body"});
+      continue;  // its handler may have answered
+    }
     // What is taken at once may bring more to write: so often, then others have their turn.
     while (!again_ && !over_ && tries > 0 && !out_.is_idle() && !out_.is_writing()) {
       --tries;
@@ -106,12 +114,6 @@ void http_session::turn() {
     }
   } while (again_);
   if (over_) return;
-  if (peer_ended_ && receiving_) {
-    if (!receiving_->pipe) return break_off(gone());
-    receiving_->pipe->break_off({errc::truncated, "the connection ended inside of the body"});
-    receiving_.reset();
-    closing_ = true;
-  }
   write_more();
   if (over_) return;
   if (out_.is_idle() && exchanges_.empty()) {
