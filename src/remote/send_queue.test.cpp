@@ -1,0 +1,100 @@
+#include "remote/internal/send_queue.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+using namespace odeon;
+using namespace odeon::remote::detail;
+
+namespace {
+
+user_message text(std::string_view payload) {
+  user_message m;
+  m.to = {"/user/a", 1};
+  m.message.manifest = "t";
+  m.message.payload = wire::as_bytes(payload);
+  return m;
+}
+std::vector<std::string> drain(send_queue& q) {
+  std::vector<std::string> all;
+  user_message m;
+  while (q.front(m)) {
+    all.emplace_back(wire::as_text(m.message.payload));
+    q.pop();
+  }
+  return all;
+}
+
+constexpr std::size_t plenty = std::size_t{1} << 20U;
+
+}  // namespace
+
+TEST_CASE("the first sender becomes the writer, until it finds nothing more") {
+  send_queue q;
+  CHECK(q.push(text("one"), plenty) == pushed::become_writer);
+  CHECK(q.push(text("two"), plenty) == pushed::queued);
+  CHECK_FALSE(q.nudge());
+  q.begin();
+  CHECK(drain(q) == std::vector<std::string>{"one", "two"});
+  CHECK(q.push(text("three"), plenty) == pushed::queued);
+  CHECK_FALSE(q.pause());  // it came after the look had begun
+  q.begin();
+  CHECK(drain(q) == std::vector<std::string>{"three"});
+  CHECK(q.pause());
+  CHECK(q.nudge());
+  CHECK(q.bytes() == 0);
+  CHECK(q.messages() == 0);
+}
+
+TEST_CASE("a writer that pauses with messages left gets them when it comes again") {
+  send_queue q;
+  CHECK(q.push(text("one"), plenty) == pushed::become_writer);
+  CHECK(q.push(text("two"), plenty) == pushed::queued);
+  q.begin();
+  user_message m;
+  CHECK(q.front(m));
+  q.pop();
+  CHECK(q.front(m));  // no credit for this one
+  CHECK(q.pause());
+  CHECK(q.push(text("three"), plenty) == pushed::become_writer);
+  q.begin();
+  CHECK(drain(q) == std::vector<std::string>{"two", "three"});
+}
+
+TEST_CASE("the bound counts until a message is written, and one that is larger goes alone") {
+  send_queue q;
+  const std::string large(5000, 'x');
+  CHECK(q.push(text(large), 2000) == pushed::become_writer);
+  CHECK(q.push(text("s"), 2000) == pushed::full);
+  user_message m;
+  REQUIRE(q.front(m));
+  CHECK(m.message.payload.size() == 5000);
+  CHECK(q.push(text("s"), 2000) == pushed::full);
+  q.pop();
+  CHECK(q.push(text("s"), 2000) == pushed::queued);
+  CHECK(drain(q) == std::vector<std::string>{"s"});
+}
+
+TEST_CASE("a closed queue takes nothing and gives what it has") {
+  send_queue q;
+  CHECK(q.push(text("one"), plenty) == pushed::become_writer);
+  q.close();
+  CHECK(q.push(text("two"), plenty) == pushed::closed);
+  CHECK(drain(q) == std::vector<std::string>{"one"});
+  q.open();
+  CHECK(q.push(text("three"), plenty) == pushed::queued);
+}
+
+TEST_CASE("many messages of all sizes keep their order and their content") {
+  send_queue q;
+  std::vector<std::string> sent;
+  for (int i = 0; i < 3000; ++i) {
+    sent.push_back(std::to_string(i) + std::string(std::size_t(i * 37 % 900), 'f'));
+    CHECK(q.push(text(sent.back()), std::size_t{64} << 20U) != pushed::full);
+  }
+  CHECK(q.messages() == 3000);
+  CHECK(drain(q) == sent);
+  CHECK(q.bytes() == 0);
+}
