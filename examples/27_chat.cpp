@@ -8,7 +8,6 @@
 #include <odeon/net/websocket.hpp>
 
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -65,7 +64,7 @@ int main(int argc, char** argv) {
   auto net = odeon::make_tcp_transport(system.get_runtime());
   auto hall = system.spawn<room>({.name = "room"});
 
-  std::ifstream file(std::filesystem::path(__FILE__).replace_extension(".html"));
+  std::ifstream file(EXAMPLE_PAGE);
   const std::string page{std::istreambuf_iterator<char>(file), {}};
   odeon::http_routes routes;
   routes.add("GET", "/", [page](const odeon::http_request&) {
