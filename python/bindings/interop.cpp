@@ -15,6 +15,7 @@
 #include "failure.hpp"
 #include "message.hpp"
 #include "ref.hpp"
+#include "remote.hpp"
 #include "routing.hpp"
 #include "system.hpp"
 #include <odeon/address/messages.hpp>
@@ -76,7 +77,8 @@ PyObject* unreadable(interp&, py_actor& a, detail::envelope& e) {
 }
 
 PyObject* arrived(interp& in, py_actor& a, detail::envelope& e) {
-  PyObject* made = decode_object(in, body_in(e));
+  const detail::system_anchor* far = is_far_message(*e.type) ? &a.cell().system() : nullptr;
+  PyObject* made = decode_object(in, body_in(e), far);
   return made ? made : unreadable(in, a, e);
 }
 
@@ -176,6 +178,13 @@ PyObject* typed_to_python(interp& in, py_actor& a, detail::envelope& e, bool& wa
 
 /// The message as an envelope for `to`; null with an exception set.
 detail::envelope* envelope_for(interp& in, detail::cell& to, PyObject* message, bool extra) {
+  if (detail::far_target_of(to)) {
+    encoded_payload body = encode_object(in, message, &to.system());
+    if (!body) return nullptr;
+    detail::envelope* e = make_far_envelope(std::move(body), extra);
+    detail::stamp(*e);
+    return e;
+  }
   if (is_python(to) && &static_cast<host&>(to.where()).home() == &in) {
     // It stands for an actor elsewhere: what is to be sent there is made now.
     owned made(PyObject_CallOneArg(class_of(to).outgoing, message));
@@ -290,7 +299,8 @@ int send_foreign(interp& in, detail::cell& to, PyObject* message, const tell_opt
 PyObject* ask_foreign(interp& in, detail::cell& to, PyObject* message, duration limit) {
   runtime* rt = detail::runtime_of(to.system());
   if (!rt) return raise(in, error(errc::system_stopped, "the actor system has ended"));
-  if (!is_python(to) && !is_mixed_router(to)) return ask_typed(in, *rt, to, message, limit);
+  if (!is_python(to) && !is_mixed_router(to) && !detail::far_target_of(to))
+    return ask_typed(in, *rt, to, message, limit);
   tell_options routed;
   if (!is_python(to) && !find_routing_key(in, to, message, routed.key)) return nullptr;
   detail::envelope* e = envelope_for(in, to, message, routed.key != 0);
@@ -324,7 +334,8 @@ const detail::travelling* asked_with(const detail::ask_state_base& ask) {
 
 bool give_reply(interp& in, detail::ask_state_base& ask, PyObject* value) {
   if (asked_here(ask)) return detail::fulfil<py_value>(ask, py_handle(in, Py_NewRef(value)));
-  encoded_payload body = encode_object(in, value);
+  const detail::system_anchor* far = is_far_message(*ask.type) ? ask.system : nullptr;
+  encoded_payload body = encode_object(in, value, far);
   if (!body) {
     ask.fail({errc::no_codec, "the reply cannot be sent to the asker: " + taken_text()});
     return false;
@@ -334,8 +345,7 @@ bool give_reply(interp& in, detail::ask_state_base& ask, PyObject* value) {
     auto taken = known->settle(ask, view_of(*body), context.get());
     return taken && *taken;
   }
-  return detail::fulfil<py_value>(
-      ask, [body = std::move(body)](interp& taker) { return decode_object(taker, *body); });
+  return detail::fulfil<py_value>(ask, py_value(decoded_later{std::move(body), far}));
 }
 
 bool give_failure(interp& in, detail::ask_state_base& ask, PyObject* exception, std::string text) {
@@ -345,7 +355,8 @@ bool give_failure(interp& in, detail::ask_state_base& ask, PyObject* exception, 
       return raise_from(taker, error(errc::handler_failed, text), Py_NewRef(held->get()));
     });
   }
-  if (asked_with(ask)) return ask.fail({errc::handler_failed, std::move(text)});
+  if (asked_with(ask) || is_far_message(*ask.type))
+    return ask.fail({errc::handler_failed, std::move(text)});
   // The class's path, and the traceback as text: the object stays here.
   std::string path;
   std::string trace;
@@ -381,6 +392,11 @@ PyObject* ref_to_text(PyObject* module, PyObject* o) {
   return guarded(in, [&]() -> PyObject* {
     const any_ref ref = read_ref(in, o);
     if (!ref) return nullptr;
+    if (detail::far_target_of(*ref.get())) return text_of(ref.path());
+    if (const auto* far = far_system()) {
+      auto address = far_address_of(*far, ref);
+      return address ? text_of(address->to_string()) : raise(in, address.error());
+    }
     auto& known = systems();
     std::lock_guard guard(known.mutex);
     for (actor_system* s : known.all) {
@@ -400,6 +416,10 @@ PyObject* ref_from_text(PyObject* module, PyObject* o) {
     if (!read_text(o, "an address", text)) return nullptr;
     auto address = address::parse(text);
     if (!address) return raise(in, address.error());
+    if (const auto* far = far_system()) {
+      auto found = resolve_far(*far, *address);
+      return found ? new_ref(in, *std::move(found)) : raise(in, found.error());
+    }
     any_ref found;
     {
       auto& known = systems();

@@ -224,6 +224,11 @@ class py_value {
 
   /// A new reference, or null with an exception set. Attached; leaves it empty.
   [[nodiscard]] PyObject* take(interp& in) noexcept;
+  /// What would make it, when that is a `Maker`; else null.
+  template <class Maker>
+  [[nodiscard]] const Maker* made_by() const noexcept {
+    return make_ ? make_->target<Maker>() : nullptr;
+  }
 
  private:
   py_handle handle_;

@@ -17,6 +17,7 @@
 #include "interp.hpp"
 #include "journal.hpp"
 #include "ref.hpp"
+#include "remote.hpp"
 #include "routing.hpp"
 #include "simulation.hpp"
 #include "streams.hpp"
@@ -74,8 +75,9 @@ int execute(PyObject* module) {
                  add_journal_types(module, *in) && add_durable_types(module, *in) &&
                  add_interop_functions(module) && add_event_functions(module) &&
                  add_diagnostic_functions(module) && add_config_functions(module) &&
-                 add_simulation_type(module) && add_stream_functions(module) &&
-                 add_dispatcher_types(module, *in) && codec_add_to(module) == 0
+                 add_remote_type(module, *in) && add_simulation_type(module) &&
+                 add_stream_functions(module) && add_dispatcher_types(module, *in) &&
+                 codec_add_to(module) == 0
              ? 0
              : -1;
 }

@@ -20,6 +20,7 @@ ref_object& as_ref(PyObject* o) noexcept { return *reinterpret_cast<ref_object*>
 /// Whether objects of this interpreter go to that cell as they are.
 bool takes_objects(interp& in, const detail::cell& c) noexcept {
   if (is_python(c)) return &static_cast<host&>(c.where()).home() == &in && !class_of(c).outgoing;
+  if (detail::far_target_of(c)) return false;
   const detail::stand_in* s = detail::stand_in_of(c);
   return s && s->accepts(message_type_for(in, in.ref_type)) && !is_mixed_router(c);
 }
