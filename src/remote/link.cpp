@@ -138,10 +138,10 @@ void link::kill(error why) noexcept {
 
 // The chain: bytes are read, `advance` does what they lead to, and more is read.
 
-void link::write_handshake() {
-  if (!talk.has_output() && out.empty()) return;
+bool link::write_handshake() {
+  if (!talk.has_output() && out.empty()) return false;
   talk.take(out);
-  if (out.empty()) return;
+  if (out.empty()) return false;
   std::array<const_bytes, 3> pieces;
   const std::size_t used = out.pieces(pieces);
   writing_ = true;
@@ -151,6 +151,7 @@ void link::write_handshake() {
     if (!r) self->kill(std::move(r.error()));
     self->advance();
   });
+  return true;
 }
 
 void link::advance() {
@@ -160,8 +161,7 @@ void link::advance() {
     if (!leaving_ && !peer_->dial_heard(*this)) return ended();
   }
   if (!leaving_ && talk.state() == session_state::deciding) decide();
-  if (!writing_) write_handshake();
-  if (writing_ || over_) return;  // and back here when it is written
+  if (writing_ || over_ || write_handshake()) return;  // and back here when it is written
   if (leaving_) return end_after_writing();
   if (talk.state() == session_state::open) return opened();
   read_more();

@@ -92,7 +92,7 @@ class link final : public std::enable_shared_from_this<link>, private session_ha
   void read_more();
   void on_read(result<std::size_t> n);
   [[nodiscard]] result<void> take_open(std::size_t count);
-  void write_handshake();
+  bool write_handshake();
   void opened();
   void ended();
   void end_after_writing();
