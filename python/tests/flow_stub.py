@@ -1,5 +1,5 @@
-"""The types of the operations of flows, which are those of sources. Run as a program it writes them,
-and a test compares."""
+"""The types of the operations of flows, which are those of sources. Run as a program it writes
+them, and a test compares."""
 
 from __future__ import annotations
 

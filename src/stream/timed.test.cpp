@@ -245,7 +245,6 @@ TEST_CASE("expand fills in for a source that is slow") {
   CHECK(run_all(k, source::from(std::views::iota(0, 5000)) | skip(1) |
                        expand([](int x) { return std::views::single(x); }))
             .size() == 4999);
-  CHECK(run_all(k, source::from({1, 2, 3}) | expand([](int x) {
-                     return std::views::iota(0, x - 1);
-                   })) == ints{0, 0});
+  CHECK(run_all(k, source::from({1, 2, 3}) |
+                       expand([](int x) { return std::views::iota(0, x - 1); })) == ints{0, 0});
 }
