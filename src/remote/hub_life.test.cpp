@@ -210,3 +210,57 @@ TEST_CASE("thousands of nodes come and go, and nothing of them stays") {
   CHECK(m.connections == 0);
   CHECK(net.state->all.empty());
 }
+
+TEST_CASE("an endpoint that ends says goodbye: the others know at once") {
+  simulated_runtime rt;
+  test_net net(rt);
+  node a(rt, net, "a:1");
+  {
+    node b(rt, net, "b:1");
+    CHECK(b.find("a:1")->send(tell("last")).has_value());
+    rt.settle();
+  }
+  CHECK(a.told.messages == std::vector<std::string>{"last"});
+  CHECK(a.told.life == std::vector<std::string>{"up b:1", "gone b:1"});
+  CHECK(net.state->all.size() <= 1);
+  // Nobody holds it: it is forgotten with the next one that is made room for.
+  CHECK(a.my_hub->metrics().peers.at(0).state == peer_state::idle);
+}
+
+TEST_CASE("a peer that stops reading costs its bound, hurts nobody else, and is told once") {
+  simulated_runtime rt;
+  test_net slow_net(rt), net(rt);
+  endpoint_options o;
+  o.limits.queue_bytes = 100'000;
+  node a(rt, net, "a:1", o), b(rt, net, "b:1"), c(rt, net, "c:1");
+  const auto events = a.watch<peer_overloaded>();
+  const auto to_b = a.find("b:1");
+  const auto to_c = a.find("c:1");
+  rt.settle();
+  net.hold();
+  const std::string text(1000, 't');
+  std::size_t taken = 0;
+  while (to_b->send(tell(text)).has_value() && taken < 100'000) {
+    ++taken;
+    if (taken % 16 == 0) rt.settle();
+  }
+  // Credit, what the way holds, and the queue.
+  CHECK(taken * 1000 < 5'000'000 + 100'000);
+  CHECK(taken > 90);
+  CHECK(to_b->send(tell(text)).error() == errc::peer_overloaded);
+  CHECK(events->size() == 1);
+  CHECK(events->front().node == "b:1");
+  CHECK(a.my_hub->metrics().peers.at(0).queued_bytes <= 100'000);
+  CHECK(to_c->send(tell("free")).has_value());
+  auto waits = to_b->send_wait(tell(text + " patient"));  // as large: a small one may still fit
+  rt.settle();
+  CHECK_FALSE(waits.is_ready());
+  net.let_go();
+  rt.settle();
+  CHECK(waits.is_ready());
+  CHECK(waits.result().has_value());
+  CHECK(c.told.messages == std::vector<std::string>{"free"});
+  CHECK(b.told.messages.size() == taken + 1);
+  CHECK(b.told.messages.back() == text + " patient");
+  CHECK(a.my_hub->metrics().peers.at(0).overloads == 1);
+}
