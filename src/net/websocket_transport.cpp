@@ -138,11 +138,13 @@ class way final : public std::enable_shared_from_this<way> {
                                                                "or twice")));
     send("", std::move(done));
   }
+  /// What fails from now on is told that this side gave it up.
+  void give_up() noexcept {
+    const std::lock_guard guard(mutex_);
+    if (!broken_) broken_ = gave_up();
+  }
   void abort() noexcept {
-    {
-      const std::lock_guard guard(mutex_);
-      if (!broken_) broken_ = gave_up();
-    }
+    give_up();
     socket_.abort();
   }
   void let_go() {
@@ -405,6 +407,8 @@ class websocket_transport final : public transport {
       for (const auto& weak : std::exchange(attempts_, {}))
         if (auto a = weak.lock()) attempts.push_back(std::move(a));
     }
+    // All of them before any is closed: the other end of one may be another of these.
+    for (const auto& w : ways) w->give_up();
     for (const auto& a : attempts) a->tell(std::unexpected(gave_up()));
     for (const auto& p : places) {
       p.server->stop_listening();
