@@ -38,7 +38,7 @@ std::string file(const std::string& path) {
 /// "name = hex" of the document's block of vectors.
 std::map<std::string, std::string> documented() {
   const std::string page = file("docs/reference/remote-protocol.md");
-  const std::size_t begin = page.find("```vectors\n");
+  const std::size_t begin = page.find("```text vectors\n");
   REQUIRE(begin != std::string::npos);
   std::istringstream lines(page.substr(begin, page.find("\n```\n", begin) - begin));
   std::map<std::string, std::string> out;

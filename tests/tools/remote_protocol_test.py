@@ -17,7 +17,7 @@ PAGE = HERE.parent.parent / "docs" / "reference" / "remote-protocol.md"
 
 
 def vectors() -> dict[str, bytes]:
-    block = re.search(r"```vectors\n(.*?)\n```\n", PAGE.read_text("utf-8"), re.S).group(1)
+    block = re.search(r"```text vectors\n(.*?)\n```\n", PAGE.read_text("utf-8"), re.S).group(1)
     found: dict[str, str] = {}
     name = ""
     for line in block.splitlines():

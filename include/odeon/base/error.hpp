@@ -21,13 +21,13 @@ namespace odeon {
 /// languages.
 enum class errc : int {
   // Delivery.
-  no_such_actor = 1,  ///< nothing is registered under that name or path
-  actor_stopped = 2,  ///< the actor had stopped, or stopped before it took the message
-  mailbox_full = 3,   ///< a bounded mailbox was at its capacity
-  expired = 4,        ///< the message's ttl or its ask's deadline had passed when it was taken
-  unhandled = 5,      ///< the actor (or its present behaviour) has no handler for the message
-  unreachable = 6,    ///< the actor lives elsewhere, and there is no way to it now
-  stale = 7,          ///< it was meant for an earlier incarnation of what has that path now
+  no_such_actor = 1,    ///< nothing is registered under that name or path
+  actor_stopped = 2,    ///< the actor had stopped, or stopped before it took the message
+  mailbox_full = 3,     ///< a bounded mailbox was at its capacity
+  expired = 4,          ///< the message's ttl or its ask's deadline had passed when it was taken
+  unhandled = 5,        ///< the actor (or its present behaviour) has no handler for the message
+  unreachable = 6,      ///< the actor lives elsewhere, and there is no way to it now
+  stale = 7,            ///< it was meant for an earlier incarnation of what has that path now
   peer_overloaded = 8,  ///< the queue to the actor's node was at its bound
   // Asks.
   ask_timeout = 10,     ///< no reply came in time; the text says where the request was
