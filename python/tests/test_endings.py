@@ -126,6 +126,11 @@ class Adder(odeon.Actor[Any]):
         return one.result() + two.result()
 
 
+class Silent(odeon.Actor[Any]):
+    async def receive(self, msg: Any, ctx: odeon.Context) -> Any:
+        await asyncio.Event().wait()
+
+
 async def exercise() -> None:
     async with odeon.ActorSystem("s") as system:
         adder = system.spawn(Adder)
@@ -134,7 +139,7 @@ async def exercise() -> None:
         with pytest.raises(odeon.ActorFailed):
             await adder.ask(-1)
         with pytest.raises(odeon.AskTimeout):
-            await asyncio.shield(adder.ask(1, timeout=1e-9))
+            await asyncio.shield(system.spawn(Silent).ask(1, timeout=0.01))
         given_up = asyncio.ensure_future(adder.ask(1))
         await asyncio.sleep(0)
         given_up.cancel()
