@@ -116,6 +116,9 @@ void router_head::publish(std::vector<any_ref> leaving) {
   if (state_->plan.kind == route_kind::troupe) troupe_of(*state_).set_workers(ids.size());
   const any_ref self = ctx().self();
   state_->publish(std::move(table), std::move(leaving), *self.get());
+  // A new routee may have run, and gone to rest, before the table had it: whoever brought work
+  // since then found nobody to wake. It was noted at rest, or comes to rest later and looks itself.
+  if (state_->work) state_->work->rested();
 }
 
 void router_head::on(const terminated& t) {
