@@ -30,7 +30,7 @@ neither sent nor read. The guide "Python: other machines" has the whole of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -90,7 +90,7 @@ class _Spawn:
 class _Spawner(Actor[_Spawn]):
     """Makes actors of registered types for other nodes."""
 
-    def __init__(self, types: dict[str, Callable[..., Any]]) -> None:
+    def __init__(self, types: dict[str, type[Actor[Any]]]) -> None:
         self._types = types
         self._alive = 0
 
@@ -144,7 +144,7 @@ class Endpoint(_native.Endpoint):
     methods may be called from any thread of the interpreter.
     """
 
-    _types: dict[str, Callable[..., Any]]
+    _types: dict[str, type[Actor[Any]]]
     _system: ActorSystem
 
     def __new__(
@@ -206,8 +206,8 @@ class Endpoint(_native.Endpoint):
 
     # -- making actors elsewhere -------------------------------------------------------------------
 
-    def register(self, name: str, factory: Callable[..., Any]) -> None:
-        """Lets other nodes make actors of ``factory`` here, under that name.
+    def register(self, name: str, factory: type[Actor[Any]]) -> None:
+        """Lets other nodes make actors of the class ``factory`` here, under that name.
 
         Only what is registered can be made. Whoever passes the handshake may do so, `SPAWNED_MAX`
         actors at a time. Raises ValueError when the name is taken.
