@@ -1,6 +1,7 @@
 #include "odeon/cert/tool.hpp"
 
 #include "odeon/bank/scratch.test.hpp"
+#include "odeon/printed.test.hpp"
 #include <odeon/net/certificates.hpp>
 #include <odeon/runtime/runtime.hpp>
 
@@ -14,29 +15,6 @@ using namespace odeon;
 using namespace odeon::cert_tool;
 
 namespace {
-
-struct printed {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-template <class Command>
-printed run(Command command) {
-  char* texts[2] = {};
-  std::size_t sizes[2] = {};
-  printed p;
-  std::FILE* out = ::open_memstream(&texts[0], &sizes[0]);
-  std::FILE* err = ::open_memstream(&texts[1], &sizes[1]);
-  p.code = command(journal_tool::terminal{.out = out, .err = err});
-  std::fclose(out);
-  std::fclose(err);
-  p.out.assign(texts[0], sizes[0]);
-  p.err.assign(texts[1], sizes[1]);
-  std::free(texts[0]);
-  std::free(texts[1]);
-  return p;
-}
 
 printed ca(const made_options& o) {
   return run([&](auto t) { return make_authority(o, t); });

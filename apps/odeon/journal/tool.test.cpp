@@ -2,6 +2,7 @@
 
 #include "odeon/bank/scratch.test.hpp"
 #include "odeon/cli.hpp"
+#include "odeon/printed.test.hpp"
 #include <odeon/persistence/encryption.hpp>
 #include <odeon/persistence/sqlite_journal.hpp>
 
@@ -20,32 +21,6 @@ namespace {
 std::vector<std::byte> bytes_of(std::string_view text) {
   const auto raw = std::as_bytes(std::span(text));
   return {raw.begin(), raw.end()};
-}
-
-/// What a command printed, and its exit code.
-struct printed {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-template <class Command>
-printed run(Command command, bool progress = false) {
-  char* texts[2] = {};
-  std::size_t sizes[2] = {};
-  printed p;
-  {
-    std::FILE* out = ::open_memstream(&texts[0], &sizes[0]);
-    std::FILE* err = ::open_memstream(&texts[1], &sizes[1]);
-    p.code = command(terminal{.out = out, .err = err, .progress = progress});
-    std::fclose(out);
-    std::fclose(err);
-  }
-  p.out.assign(texts[0], sizes[0]);
-  p.err.assign(texts[1], sizes[1]);
-  std::free(texts[0]);
-  std::free(texts[1]);
-  return p;
 }
 
 /// A journal with an account, a cart that keeps states, and an id with a timer alone.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "odeon/journal/tool.hpp"
 #include <odeon/base/time.hpp>
 #include <odeon/remote/relay.hpp>
 
@@ -19,11 +20,7 @@ enum exit_code : std::uint8_t {
   cannot_listen = 3,  ///< the address is in use, or not permitted
 };
 
-/// Where it prints.
-struct terminal {
-  std::FILE* out = stdout;
-  std::FILE* err = stderr;
-};
+using journal_tool::terminal;
 
 struct relay_options {
   std::string host = "127.0.0.1";

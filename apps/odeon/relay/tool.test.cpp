@@ -1,5 +1,7 @@
 #include "odeon/relay/tool.hpp"
 
+#include "odeon/printed.test.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -10,25 +12,8 @@ using namespace odeon::relay_tool;
 
 namespace {
 
-struct printed {
-  int code = -1;
-  std::string out, err;
-};
-
 printed run(const relay_options& o) {
-  char* texts[2] = {};
-  std::size_t sizes[2] = {};
-  printed p;
-  std::FILE* out = ::open_memstream(&texts[0], &sizes[0]);
-  std::FILE* err = ::open_memstream(&texts[1], &sizes[1]);
-  p.code = serve(o, {.out = out, .err = err});
-  std::fclose(out);
-  std::fclose(err);
-  p.out.assign(texts[0], sizes[0]);
-  p.err.assign(texts[1], sizes[1]);
-  std::free(texts[0]);
-  std::free(texts[1]);
-  return p;
+  return odeon::run([&](auto t) { return serve(o, t); });
 }
 
 }  // namespace

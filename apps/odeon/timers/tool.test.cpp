@@ -1,6 +1,7 @@
 #include "odeon/timers/tool.hpp"
 
 #include "odeon/bank/scratch.test.hpp"
+#include "odeon/printed.test.hpp"
 #include <odeon/persistence/durable_timer.hpp>
 #include <odeon/persistence/sqlite_journal.hpp>
 
@@ -18,29 +19,6 @@ struct wake {
   static constexpr auto manifest = "test.wake";
   int number = 0;
 };
-
-struct printed {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-template <class Command>
-printed run(Command command) {
-  char* texts[2] = {};
-  std::size_t sizes[2] = {};
-  printed p;
-  std::FILE* out = ::open_memstream(&texts[0], &sizes[0]);
-  std::FILE* err = ::open_memstream(&texts[1], &sizes[1]);
-  p.code = command(journal_tool::terminal{.out = out, .err = err});
-  std::fclose(out);
-  std::fclose(err);
-  p.out.assign(texts[0], sizes[0]);
-  p.err.assign(texts[1], sizes[1]);
-  std::free(texts[0]);
-  std::free(texts[1]);
-  return p;
-}
 
 constexpr wall_time noon = wall_time(std::chrono::seconds(1'772'366'400));  // 2026-03-01 12:00
 
