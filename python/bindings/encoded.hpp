@@ -16,6 +16,9 @@
 
 namespace odeon::python {
 
+/// The manifest by which the codec names what has no class: numbers, texts, lists.
+inline constexpr std::string_view plain_value = "python.value";
+
 /// How many messages of one quota are on their way; null members: no quota. @threadsafe
 struct waiting_count {
   std::atomic<std::size_t> now{0};

@@ -34,8 +34,6 @@ namespace odeon::python {
 
 namespace {
 
-constexpr std::string_view plain_value = "python.value";  // as the codec names what has no class
-
 PyObject* reason_text(const exit_reason& r) { return text_of(to_string(r)); }
 
 PyObject* signal(interp& in, const char* make, const any_ref& who, const exit_reason& reason) {

@@ -23,14 +23,16 @@ namespace {
 // -- messages of Python, on their way
 // --------------------------------------------------------------
 
-constexpr std::string_view plain_value = "python.value";  // as the codec names what has no class
-
 encoded_payload body_of(const wire::tagged_view& from) {
   auto body = std::make_shared<encoded_body>();
   body->manifest = from.manifest.empty() ? plain_value : from.manifest;
   body->version = from.version;
   body->payload.assign(from.payload.begin(), from.payload.end());
   return body;
+}
+
+wire::tagged tagged_of(const encoded_body& body) {
+  return {body.manifest, body.version, wire::format::msgpack, body.payload};
 }
 
 result<void> check_form(const wire::tagged_view& from) {
@@ -45,15 +47,12 @@ result<detail::envelope*> read_far(const wire::tagged_view& from, bool extra,
 }
 
 result<wire::tagged> write_far(const void* message, const wire::context&) {
-  const encoded_body& body = **static_cast<const far_payload*>(message);
-  return wire::tagged{body.manifest, body.version, wire::format::msgpack, body.payload};
+  return tagged_of(**static_cast<const far_payload*>(message));
 }
 
 /// What an actor of Python has answered to an asker elsewhere.
 result<wire::tagged> bytes_of(const py_value& reply) {
-  if (const auto* made = reply.made_by<decoded_later>())
-    return wire::tagged{made->body->manifest, made->body->version, wire::format::msgpack,
-                        made->body->payload};
+  if (const auto* made = reply.made_by<decoded_later>()) return tagged_of(*made->body);
   return fail(errc::internal, "a reply for another node that is not encoded");
 }
 
