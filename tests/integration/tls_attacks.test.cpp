@@ -100,7 +100,8 @@ class in_between {
   };
   void pass(connection& from, connection& to, way& w, const change& alter) {
     from.read(w.room, [&, this](result<std::size_t> n) {
-      if (!n || *n == 0) return to.abort();
+      if (!n) return to.abort();
+      if (*n == 0) return to.end_writing([](auto) {});
       w.text.assign(reinterpret_cast<const char*>(w.room.data()), *n);
       if (alter) w.text = alter(std::move(w.text));
       if (w.text.empty()) return to.end_writing([](auto) {});

@@ -316,7 +316,7 @@ inline void kills_lose_nothing(const kit& on, int kills) {
     l.wait_for_acks(l.acked() + 100);
     l.stop();
     CHECK(l.strange() == "");
-    CHECK(l.failures() > 0);
+    WARN(l.failures() > 0);  // a matter of chance: each kill may have come between two commits
     acknowledged = l.acknowledged();
   }
   check_all_there(on, *j, acknowledged);
