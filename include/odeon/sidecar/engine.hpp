@@ -1,0 +1,103 @@
+#pragma once
+
+#include <odeon/core/actor_system.hpp>
+#include <odeon/sidecar/definition.hpp>
+#include <odeon/sidecar/state_store.hpp>
+#include <odeon/task/future.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+/// @file The engine: virtual actors whose code runs elsewhere. It owns their mailboxes, states,
+/// timers and routes, and knows nothing of HTTP or protobuf.
+///
+///     odeon::sidecar::engine actors{system, odeon::sidecar::make_state_store(rt, journal)};
+///     actors.register_app({"bank", definitions, app});
+///     auto answer = co_await actors.invoke({.actor = {"bank", "joe"}, .action = "deposit", …});
+///
+/// An actor is made when it is first invoked, and put away when nobody has invoked it for a while;
+/// nothing that was invoked is lost in between. It runs one action at a time. One place, the
+/// directory, decides where an actor lives, and the store fences whoever held it before.
+
+namespace odeon::sidecar {
+
+struct engine_options {
+  duration request_time = std::chrono::seconds(60);  ///< of an invocation without a deadline
+  duration first_snapshot = std::chrono::milliseconds(100);  ///< after an activation
+  std::size_t waiting_per_actor = 10'000;  ///< invocations; past it they end with `error`
+  std::size_t active = 1'000'000;          ///< actors at once
+  std::size_t registered = 1'000'000;      ///< definitions and spawned names
+  std::size_t calls_per_app = 256;         ///< actions of one app under way
+  std::size_t chain = 1000;                ///< pipes and forwards of one request
+  std::uint32_t default_min_pool = 1, default_max_pool = 8;
+  /// An app that cannot be reached is tried again after this, doubling up to 2 s, while the
+  /// deadline lasts.
+  duration retry_first = std::chrono::milliseconds(50);
+};
+
+/// Counts since the start unless said otherwise.
+struct engine_figures {
+  std::size_t active_now = 0, waiting_now = 0, calls_now = 0;
+  std::uint64_t activations = 0, deactivations = 0;
+  std::uint64_t invocations = 0, succeeded = 0, failed = 0, not_found = 0;
+  std::uint64_t effects = 0, broadcasts = 0, pipes = 0, forwards = 0, timers = 0, scheduled = 0;
+  std::uint64_t snapshots = 0, checkpoints = 0, store_failures = 0, fenced = 0;
+  std::uint64_t app_failures = 0, app_retries = 0, cycles = 0;
+};
+
+/// An actor that exists now.
+struct active_actor {
+  actor_id id = {};
+  std::uint64_t revision = 0;  ///< stored; 0: none
+  std::size_t waiting = 0;
+};
+
+/// @threadsafe
+class engine {
+ public:
+  using done_fn = std::move_only_function<void(invocation_answer)>;
+
+  /// `system` outlives it.
+  engine(actor_system& system, std::shared_ptr<state_store> store, engine_options options = {});
+  engine(const engine&) = delete;
+  /// As `stop`, with no time: what is under way ends with `error`; states are stored as far as the
+  /// journal still takes them.
+  ~engine();
+
+  /// Takes an app's definitions, and activates stateful named actors and those that subscribe to a
+  /// channel. Errors: `invalid_argument` (an empty name, a name that is too long, a definition that
+  /// contradicts itself; which, and why), `limit_exceeded`. Nothing is registered then.
+  result<void> register_app(registration what);
+
+  /// Says that these are instances of their `parent`s. Idempotent; does not wait for anybody's
+  /// turn. Errors: `not_found` (no such template), `invalid_argument`, `limit_exceeded`.
+  result<void> spawn(std::span<const actor_id> instances, std::uint64_t revision = 0);
+
+  /// Queues the invocation; `done` is called once, at the deadline at the latest: on any thread, or
+  /// inside the call. `deadline` none: `request_time` from now.
+  void invoke(invocation what, std::optional<time_point> deadline, done_fn done);
+  [[nodiscard]] future<invocation_answer> invoke(invocation what);
+
+  /// To all who are subscribed to the channel of that system now.
+  void publish(const std::string& system, broadcast what, std::optional<actor_id> from = {});
+
+  /// The state in memory, or in the store when the actor is not active; none: it has none.
+  [[nodiscard]] future<std::optional<stored_state>> state_of(actor_id which);
+
+  /// Takes nothing new, finishes what is queued, stores all states. Fulfilled at `limit` at the
+  /// latest with how many actors could not be stored.
+  [[nodiscard]] future<std::size_t> stop(duration limit);
+
+  [[nodiscard]] engine_figures figures() const;
+  [[nodiscard]] std::vector<active_actor> active(std::size_t max = 1000) const;
+  /// The definitions of a system, by name; for tools.
+  [[nodiscard]] std::map<std::string, actor_def> definitions(const std::string& system) const;
+
+ private:
+  class core;
+  std::shared_ptr<core> core_;
+};
+
+}  // namespace odeon::sidecar
