@@ -14,6 +14,7 @@ struct actor_def;
 struct registration;
 class host_app;
 class state_store;
+class elsewhere;
 class engine;
 class server;
 
