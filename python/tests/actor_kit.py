@@ -69,7 +69,7 @@ class HasSeen:
         self.count = count
 
 
-def run_program(text: str, *, timeout: float = 20.0, **environment: str) -> tuple[int, str, str]:
+def run_program(text: str, *, timeout: float = 120.0, **environment: str) -> tuple[int, str, str]:
     """Runs a program of its own: (exit code, stdout, stderr). A hang fails the test."""
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", text],

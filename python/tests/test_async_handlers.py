@@ -641,7 +641,6 @@ def test_a_loop_after_another_on_the_same_thread_has_a_host_of_its_own() -> None
     assert [in_handler(body) for _ in range(5)] == ["done"] * 5
 
 
-@pytest.mark.limit(30)
 def test_two_loops_on_two_threads_ask_each_other_s_actors() -> None:
     rounds = 200
     refs: dict[int, Any] = {}

@@ -202,7 +202,7 @@ with odeon.ActorSystem.start("app") as system:
 def test_lines_of_cpp_threads_go_to_the_log_and_not_to_stderr(tmp_path: Any) -> None:
     log = tmp_path / "log"
     done = subprocess.run([sys.executable, "-c", PROGRAM, "file", str(log)], capture_output=True,
-                          text=True, timeout=60, check=True)
+                          text=True, timeout=120, check=True)
     assert done.stderr == ""
     assert re.search(r"odeon\.actor\|/user/a.*in the hook", log.read_text("utf-8"))
 

@@ -160,7 +160,7 @@ def test_asyncio_s_debug_mode_has_nothing_to_say() -> None:
         [sys.executable, "-X", "dev", "-W", "error::RuntimeWarning", "-c", text],
         env={**os.environ, "PYTHONASYNCIODEBUG": "1",
              "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)])},
-        capture_output=True, text=True, timeout=50)
+        capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
     for trouble in ("never awaited", "Non-thread-safe", "was destroyed", "ResourceWarning",
                     "exception was never retrieved"):

@@ -34,7 +34,7 @@ def test_the_example_prints_what_it_says(path: Path) -> None:
         [sys.executable, "-X", "faulthandler", str(path)],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         env=NO_LOG,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -64,7 +64,7 @@ def test_each_page_has_programs() -> None:
 @pytest.mark.parametrize(("where", "block"), BLOCKS, ids=[where for where, _ in BLOCKS])
 def test_a_program_of_a_page_runs(where: str, block: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", block], capture_output=True, text=True, timeout=30, env=NO_LOG
+        [sys.executable, "-c", block], capture_output=True, text=True, timeout=120, env=NO_LOG
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout and not done.stderr

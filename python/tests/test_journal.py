@@ -36,7 +36,7 @@ TOOLS = [Path(os.environ.get("ODEON_TOOL", "/nowhere")), *ROOT.glob("build/*/app
 
 
 def call(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*map(str, args)], capture_output=True, text=True, timeout=50)
+    return subprocess.run([*map(str, args)], capture_output=True, text=True, timeout=120)
 
 
 @functools.cache

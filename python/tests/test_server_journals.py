@@ -61,7 +61,7 @@ def sql(server: DatabaseServer, text: str) -> str:
         words = ["psql", "-qAtX", "-h", str(server.folder), "-U", "odeon", "postgres", "-c", text]
     else:
         words = ["mariadb", "--no-defaults", "-N", "-S", server.socket, "-u", "root", "-e", text]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=50, cwd="/")
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, cwd="/")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -238,5 +238,5 @@ def test_another_process_reads_what_this_one_wrote(
             print(journal.read_events("a").wait()[0].payload.decode())
     """)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
-                          timeout=50)
+                          timeout=120)
     assert done.stdout == "from here\n", done.stderr

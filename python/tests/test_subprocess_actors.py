@@ -16,7 +16,7 @@ import odeon
 from odeon import Directive, Supervision, _native, dispatchers, errors
 from odeon._worker_place import WINDOW
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 def eventually(what: Callable[[], Any]) -> Any:

@@ -48,13 +48,13 @@ def test_an_actor_in_a_worker_takes_messages_and_answers() -> None:
     with start() as system:
         counter = system.spawn(pool_actors.Counter, 10, dispatcher="crunch", name="counter")
         counter.tell(pool_actors.Add(5))
-        assert counter.ask_blocking(pool_actors.Add(7), timeout=20) == 22
-        total = counter.ask_blocking("total", timeout=5)
+        assert counter.ask_blocking(pool_actors.Add(7), timeout=60) == 22
+        total = counter.ask_blocking("total", timeout=60)
         assert total == pool_actors.Total(22, [5, 7])
-        assert counter.ask_blocking("where", timeout=5)[0] != os.getpid()
+        assert counter.ask_blocking("where", timeout=60)[0] != os.getpid()
         assert counter.path == "/user/counter"
         with pytest.raises(odeon.NoReply):
-            counter.ask_blocking("nothing", timeout=5)
+            counter.ask_blocking("nothing", timeout=60)
 
 
 def test_messages_stay_in_order_and_none_is_lost() -> None:
@@ -70,12 +70,12 @@ def test_actors_on_a_loop_work_side_by_side() -> None:
         option = dispatchers.subprocess(2)
         async with odeon.ActorSystem("procs", dispatchers={"crunch": option}) as system:
             actors = [system.spawn(pool_actors.Counter, i, dispatcher="crunch") for i in range(4)]
-            found = await asyncio.gather(*(a.ask(pool_actors.Add(10), timeout=20) for a in actors))
+            found = await asyncio.gather(*(a.ask(pool_actors.Add(10), timeout=60) for a in actors))
             assert found == [10, 11, 12, 13]
-            where = await asyncio.gather(*(a.ask("where", timeout=5) for a in actors))
+            where = await asyncio.gather(*(a.ask("where", timeout=60) for a in actors))
             assert len({pid for pid, _ in where}) == 2
             slow = system.spawn(pool_actors.Slow, dispatcher="crunch")
-            assert await slow.ask(0.001, timeout=5) == 0.002
+            assert await slow.ask(0.001, timeout=60) == 0.002
 
     asyncio.run(main())
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_encoded_raises_at_tell_and_at_spawn() -> None:
         with pytest.raises(EncodingError):
             counter.tell(lambda: None)
         with pytest.raises(EncodingError):
-            counter.ask_blocking(object(), timeout=5)
+            counter.ask_blocking(object(), timeout=60)
         with pytest.raises(EncodingError):
             system.spawn(pool_actors.Counter, lambda: 1, dispatcher="crunch")
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_encoded_raises_at_tell_and_at_spawn() -> None:
 
         with pytest.raises(ValueError, match="inside a function"):
             system.spawn(Local, dispatcher="crunch")
-        assert counter.ask_blocking(pool_actors.Add(1), timeout=20) == 1
+        assert counter.ask_blocking(pool_actors.Add(1), timeout=60) == 1
 
 
 def test_what_changes_after_the_tell_does_not_change_the_message() -> None:
@@ -104,36 +104,36 @@ def test_what_changes_after_the_tell_does_not_change_the_message() -> None:
         message = pool_actors.Add(1)
         counter.tell(message)
         message.n = 50
-        assert counter.ask_blocking("total", timeout=20).value == 1
+        assert counter.ask_blocking("total", timeout=60).value == 1
 
 
 def test_a_failure_restarts_the_actor_in_its_worker() -> None:
     with start() as system:
         counter = system.spawn(pool_actors.Counter, 3, dispatcher="crunch")
-        assert counter.ask_blocking(pool_actors.Add(1), timeout=20) == 4
-        pid, _ = counter.ask_blocking("where", timeout=5)
+        assert counter.ask_blocking(pool_actors.Add(1), timeout=60) == 4
+        pid, _ = counter.ask_blocking("where", timeout=60)
         with pytest.raises(odeon.ActorFailed, match="no more of this"):
-            counter.ask_blocking("boom", timeout=5)
-        assert counter.ask_blocking(pool_actors.Add(1), timeout=5) == 4, "begun again from 3"
-        assert counter.ask_blocking("where", timeout=5)[0] == pid
+            counter.ask_blocking("boom", timeout=60)
+        assert counter.ask_blocking(pool_actors.Add(1), timeout=60) == 4, "begun again from 3"
+        assert counter.ask_blocking("where", timeout=60)[0] == pid
 
 
 def test_a_worker_killed_by_a_signal_fails_its_actors_which_restart_elsewhere() -> None:
     with start(2) as system:
         dying = system.spawn(pool_actors.Dying, dispatcher="crunch")
-        first, n = dying.ask_blocking("x", timeout=20)
+        first, n = dying.ask_blocking("x", timeout=60)
         assert n == 1
         with pytest.raises(odeon.ActorFailed, match="ended") as caught:
-            dying.ask_blocking("die", timeout=20)
+            dying.ask_blocking("die", timeout=60)
         assert isinstance(caught.value.__cause__, WorkerDied)
-        again, n = dying.ask_blocking("x", timeout=20)
+        again, n = dying.ask_blocking("x", timeout=60)
         assert again != first and n == 1
         # Between messages, from outside.
         os.kill(again, signal.SIGKILL)
 
         def restarted() -> bool:
             try:
-                third, _ = dying.ask_blocking("x", timeout=5)
+                third, _ = dying.ask_blocking("x", timeout=60)
             except odeon.OdeonError:
                 return False
             return third != again
@@ -146,7 +146,7 @@ def test_a_supervisor_may_stop_what_lost_its_worker() -> None:
         decider = odeon.Supervision(decider=[(WorkerDied, odeon.Directive.STOP)])
         dying = system.spawn(pool_actors.Dying, dispatcher="crunch", supervision=decider)
         with pytest.raises(odeon.ActorFailed):
-            dying.ask_blocking("die", timeout=20)
+            dying.ask_blocking("die", timeout=60)
         eventually(dying.is_terminated)
 
 
@@ -155,14 +155,14 @@ def test_references_work_from_inside_a_worker() -> None:
         got: list[Any] = []
         here = system.spawn(Collector, got)
         there = system.spawn(pool_actors.Counter, dispatcher="crunch")
-        assert there.ask_blocking(pool_actors.Forward(here, 9), timeout=20) is True
+        assert there.ask_blocking(pool_actors.Forward(here, 9), timeout=60) is True
         eventually(lambda: got == [pool_actors.Add(9)])
 
 
 def test_bytes_arrive_as_they_were() -> None:
     with start() as system:
         arrays = system.spawn(pool_actors.Arrays, dispatcher="crunch")
-        assert arrays.ask_blocking(bytes(range(10)), timeout=20) == ("bytes", 10, 45)
+        assert arrays.ask_blocking(bytes(range(10)), timeout=60) == ("bytes", 10, 45)
 
 
 @pytest.mark.skipif(numpy is None, reason="numpy is not installed")
@@ -170,7 +170,7 @@ def test_an_array_arrives_as_a_view_of_shared_memory() -> None:
     with start() as system:
         arrays = system.spawn(pool_actors.Arrays, dispatcher="crunch")
         array = numpy.arange(1_000_000, dtype=numpy.float64)
-        total, writeable, owns = arrays.ask_blocking(array, timeout=20)
+        total, writeable, owns = arrays.ask_blocking(array, timeout=60)
         assert total == float(array.sum())
         assert not writeable and not owns, "it is a view, not a copy"
 
@@ -178,7 +178,7 @@ def test_an_array_arrives_as_a_view_of_shared_memory() -> None:
 def test_quotas_refuse_actors_and_messages_and_give_room_again() -> None:
     with start(max_actors=1, max_mailbox_total=20) as system:
         slow = system.spawn(pool_actors.Slow, dispatcher="crunch")
-        assert slow.ask_blocking(0.0, timeout=20) == 0
+        assert slow.ask_blocking(0.0, timeout=60) == 0
         with pytest.raises(QuotaExceeded, match="as many as it may"):
             system.spawn(pool_actors.Counter, dispatcher="crunch")
         with pytest.raises(QuotaExceeded, match="20 messages"):
@@ -215,7 +215,7 @@ def test_a_spawn_that_nobody_waits_for_any_more_leaves_no_actor_in_the_worker() 
 def test_metrics_tell_of_each_process() -> None:
     with start(2) as system:
         counter = system.spawn(pool_actors.Counter, dispatcher="crunch")
-        pid, _ = counter.ask_blocking("where", timeout=20)
+        pid, _ = counter.ask_blocking("where", timeout=60)
         found = system.dispatcher_metrics()["crunch"]
         assert len(found) == 2 and pid in {one["pid"] for one in found}
         assert sum(one["actors_hosted"] for one in found) == 1

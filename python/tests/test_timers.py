@@ -45,13 +45,13 @@ def test_a_delayed_message_comes_once_and_not_before_its_time() -> None:
 
 def test_messages_come_in_the_order_of_their_times() -> None:
     def body(self: Any, ctx: Context) -> None:
-        for delay in (0.03, 0.01, 0.02, 0.0):
+        for delay in (0.9, 0.3, 0.6, 0.0):
             ctx.send_after(delay, delay)
 
     async def main(system: ActorSystem) -> list[Any]:
         return await run(system, body, 4)
 
-    assert on_loop(main) == [0.0, 0.01, 0.02, 0.03]
+    assert on_loop(main) == [0.0, 0.3, 0.6, 0.9]
 
 
 @pytest.mark.parametrize("way", ["send_every", "send_with_delay"])

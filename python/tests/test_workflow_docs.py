@@ -47,7 +47,7 @@ def test_the_saga_prints_what_its_c_twin_prints() -> None:
         [sys.executable, str(ROOT / "examples/python/22_order_saga.py")],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         check=True,
     )
     answer = "  done: booked, charged at attempt 2, taken from the shelf"

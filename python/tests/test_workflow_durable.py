@@ -421,7 +421,7 @@ def test_a_killed_program_goes_on_when_it_is_started_again(tmp_path: Path) -> No
             env=environment,
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=120,
             check=False,
         )
         codes.append(done.returncode)
