@@ -3,6 +3,7 @@
 #include "remote/internal/crc32c.hpp"
 #include "remote/internal/cursor.hpp"
 #include <odeon/base/assert.hpp>
+#include <odeon/net/http_message.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -54,6 +55,9 @@ bool printable(std::string_view text) noexcept {
       text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
+/// What a hello may have as a text.
+bool is_text(std::string_view text) noexcept { return printable(text) && is_utf8(text); }
+
 void put_text(wire::buffer& out, std::string_view text) {
   append_word(out, static_cast<std::uint16_t>(text.size()));
   out.append(text);
@@ -61,7 +65,7 @@ void put_text(wire::buffer& out, std::string_view text) {
 std::string get_text(cursor& in) {
   const auto size = in.word<std::uint16_t>();
   const std::string_view text = size <= hello_text_max ? in.text(size) : std::string_view();
-  if (size > hello_text_max || !printable(text)) in.fail();
+  if (size > hello_text_max || !is_text(text)) in.fail();
   return std::string(text);
 }
 
@@ -135,10 +139,32 @@ std::optional<parsed_hello> parse_hello(std::span<const std::byte> body) {
     h.who.tags.insert_or_assign(std::move(key), get_text(in));
   }
   const bool sound = !in.bad() && h.who.incarnation != 0 && !h.who.system.empty() &&
-                     h.streams >= 1 && h.streams <= streams_max && h.stream < h.streams &&
-                     h.frame_bytes >= frame_bytes_least && h.message_bytes >= small_bytes_max &&
-                     h.credit_bytes >= credit_bytes_least && h.names >= names_least;
+                     h.streams >= 1 && h.streams <= streams_max && h.stream < h.streams;
   return sound ? std::optional(std::move(p)) : std::nullopt;
+}
+
+/// What is wrong with the limits that a node has told, in words; "" when nothing is.
+std::string unfit_limit(const peer_hello& h) {
+  struct told {
+    std::string_view name;
+    std::uint64_t value, least, most;
+  };
+  const auto half = [](auto most) { return static_cast<std::uint64_t>(most >> 1U); };
+  const std::uint64_t most32 = half(std::numeric_limits<std::uint32_t>::max());
+  const std::uint64_t most64 = half(std::numeric_limits<std::uint64_t>::max());
+  const auto beat = static_cast<std::uint64_t>(h.heartbeat / std::chrono::milliseconds(1));
+  for (const told& t :
+       {told{"frame_bytes", h.frame_bytes, frame_bytes_least, most32},
+        told{"message_bytes", h.message_bytes, small_bytes_max, most64},
+        told{"credit_bytes", h.credit_bytes, credit_bytes_least, most64},
+        told{"names", h.names, names_least, most32}, told{"heartbeat", beat, 1, most32}})
+    if (t.value < t.least || t.value > t.most)
+      return "tells remote." + std::string(t.name) + " = " + std::to_string(t.value) +
+             ", and no node has less than " + std::to_string(t.least) + " or more than " +
+             std::to_string(t.most) + ": correct it there";
+  if ((h.codecs & codecs_read) == 0)
+    return "reads none of the formats that are written here: update the older one of the two";
+  return {};
 }
 
 /// That of a certificate's names which is the node, its host, or the system; "" when none is.
@@ -155,7 +181,9 @@ std::string covering(const std::vector<std::string>& identities, const peer_info
 
 std::string made_printable(std::string_view text) {
   std::string out(text.substr(0, refusal_text_max));
-  std::ranges::replace_if(out, [](char c) { return !printable({&c, 1}); }, '?');
+  const bool foreign = !is_utf8(out);  // or cut within a character
+  std::ranges::replace_if(
+      out, [&](char c) { return !printable({&c, 1}) || (foreign && (c & '\x80') != 0); }, '?');
   return out;
 }
 
@@ -164,7 +192,7 @@ result<void> check_options(const session_options& o) {
     return fail(errc::invalid_argument, "remote: " + std::string(what));
   };
   const auto too_long = [](const std::string& s) {
-    return s.size() > hello_text_max || !printable(s);
+    return s.size() > hello_text_max || !is_text(s);
   };
   if (o.system.empty() || too_long(o.system))
     return wrong("the system's name must have 1 to 1024 characters and no control characters");
@@ -285,7 +313,7 @@ result<void> handshake::on_hello(std::span<const std::byte> whole,
   auto parsed = parse_hello(body);
   if (!parsed)
     return end(errc::protocol_violation, errc::protocol_violation,
-               "the other side's hello is malformed, or below the protocol's least limits");
+               "the other side's hello is malformed");
   const auto theirs = static_cast<protection>(parsed->protect);
   if (theirs != options_.protect) {
     const bool less = theirs < options_.protect;
@@ -320,6 +348,9 @@ result<void> handshake::on_hello(std::span<const std::byte> whole,
 }
 
 result<void> handshake::check_peer() const {
+  if (const std::string unfit = unfit_limit(*peer_); !unfit.empty())
+    return fail(errc::incompatible_peer,
+                "node '" + peer_->who.node + "' of system '" + peer_->who.system + "' " + unfit);
   if (options_.side == role::acceptor && peer_->stream >= options_.streams)
     return fail(errc::incompatible_peer, "stream " + std::to_string(peer_->stream) +
                                              " of the association is more than the " +

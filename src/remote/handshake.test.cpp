@@ -220,6 +220,57 @@ TEST_CASE("an older and a newer version get a refusal that they can read") {
   CHECK_FALSE(p.b.take().empty());
 }
 
+TEST_CASE("limits that no node has are refused in words, and so is one that reads no format") {
+  const auto put = [](auto value, std::size_t at, std::string_view name) {
+    pair p;
+    bytes hello = p.a.take();
+    std::memcpy(hello.data() + 12 + at, &value, sizeof(value));
+    repair(hello);
+    CAPTURE(name);
+    CAPTURE(value);
+    CHECK_FALSE(p.b.feed(hello));
+    CHECK(code_of(p.b) == "incompatible_peer");
+    CHECK(says(p.b, name));
+    CHECK(says(p.b, "'a.example:7400'"));
+    CHECK_FALSE(p.a.feed(p.b.take()));
+    CHECK(code_of(p.a) == "incompatible_peer");
+    CHECK(says(p.a, name));
+    CHECK(p.b.s.state() == session_state::closed);
+  };
+  for (const std::uint32_t n : {0U, 1U, 98'303U, 0x80000000U, 0xffffffffU})
+    put(n, 52, "remote.frame_bytes");
+  constexpr std::uint64_t all = ~std::uint64_t{0};
+  for (const std::uint64_t n : {std::uint64_t{0}, std::uint64_t{32'767}, all / 2 + 1, all})
+    put(n, 56, "remote.message_bytes");
+  for (const std::uint64_t n : {std::uint64_t{0}, std::uint64_t{262'143}, all / 2 + 1, all})
+    put(n, 64, "remote.credit_bytes");
+  for (const std::uint32_t n : {0U, 15U, 0xffffffffU}) put(n, 72, "remote.names");
+  for (const std::uint32_t n : {0U, 0x80000000U}) put(n, 76, "remote.heartbeat");
+  put(std::uint32_t{0xffffffc1}, 48, "formats");
+  // An acceptor's are looked at in the same way.
+  pair p;
+  REQUIRE(p.b.feed(p.a.take()));
+  bytes answer = p.b.take();
+  std::memset(answer.data() + 12 + 56, 0, 8);
+  repair(answer);
+  CHECK_FALSE(p.a.feed(answer));
+  CHECK(code_of(p.a) == "incompatible_peer");
+  CHECK(says(p.a, "'b.example:7400'"));
+}
+
+TEST_CASE("texts of a hello are UTF-8, and what a refusal says is made fit to be shown") {
+  pair p;
+  bytes hello = p.a.take();
+  REQUIRE(hello[12 + 82] == std::byte{'s'});  // of "shop", the system
+  hello[12 + 82] = std::byte{0xff};
+  repair(hello);
+  CHECK_FALSE(p.b.feed(hello));
+  CHECK(code_of(p.b) == "protocol_violation");
+  CHECK(made_printable("gone \xf0\x9f\x8e\xad") == "gone \xf0\x9f\x8e\xad");
+  CHECK(made_printable("gone \xf0\x9f") == "gone ??");
+  CHECK(made_printable(std::string(511, 'x') + "\xc3\xa9") == std::string(511, 'x') + "?");
+}
+
 TEST_CASE("other protocols, long claims and altered messages are refused at once") {
   const auto refused = [](bytes in, std::string_view why) {
     side b(options_of(role::acceptor));
@@ -239,10 +290,6 @@ TEST_CASE("other protocols, long claims and altered messages are refused at once
   altered[100] ^= std::byte{4};
   refused(altered, "altered");
   refused(s.confirm, "out of its turn");
-  bytes small = s.hello;  // limits below the least
-  std::memset(small.data() + 12 + 52, 0, 4);
-  repair(small);
-  refused(small, "malformed");
   bytes control = s.hello;  // a system's name with a line break
   control[12 + 80 + 2] = std::byte{'\n'};
   repair(control);

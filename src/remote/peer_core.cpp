@@ -27,7 +27,8 @@ void counters::add_to(traffic& sent, traffic& received) const noexcept {
 
 peer_core::peer_core(std::shared_ptr<hub_core> hub, std::string node_text)
     : node(std::move(node_text)),
-      hub_(std::move(hub)) {
+      hub_(std::move(hub)),
+      folded_(hub_->options.limits.streams) {
   for (unsigned i = 0; i < hub_->options.limits.streams; ++i)
     streams_.push_back(std::make_unique<stream>(*this, i));
   for (auto& s : streams_) s->queue.close();
@@ -120,6 +121,9 @@ future<void> peer_core::send_wait(const user_message& m) {
 }
 
 void peer_core::room_again() noexcept {
+  // A stream that has handed over what fitted goes on.
+  for (std::size_t i = folded_.load(); i < streams_.size(); ++i)
+    if (streams_[i]->queue.messages() != 0) streams_[i]->wake();
   if (!has_senders_.load() && !overloaded_.load(std::memory_order_relaxed)) return;
   std::size_t most = 0;
   for (const auto& s : streams_) most = std::max(most, s->queue.bytes());

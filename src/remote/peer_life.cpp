@@ -162,6 +162,17 @@ void peer_core::attempt_failed(lock& held, error why) {
 
 // --- Links
 
+/// So many connections there are. What is dealt to a stream that has none goes on by another, for
+/// good: which one never changes, so a pair of actors keeps its order.
+void peer_core::agree(unsigned streams) noexcept {
+  agreed_ = streams;
+  for (unsigned i = streams; i < streams_.size(); ++i) {
+    if (folded_.load(std::memory_order_relaxed) <= i) break;  // changed under the mutex alone
+    streams_[i]->fold(*streams_[i % streams]);
+  }
+  if (streams < folded_.load(std::memory_order_relaxed)) folded_.store(streams);
+}
+
 result<void> peer_core::may_open(link& l) {
   const peer_hello& hello = *l.talk.peer();
   const std::uint64_t theirs = hello.who.incarnation;
@@ -180,15 +191,11 @@ result<void> peer_core::may_open(link& l) {
     return reject(rejection::quarantined, errc::quarantined,
                   quoted(hub_->node()) + " has given this incarnation of " + quoted(node) +
                       " up: it is let in again when it has been started anew");
-  if (hello.stream == 0 && hello.streams != streams_.size())
-    return reject(rejection::incompatible, errc::incompatible_peer,
-                  quoted(node) + " has another number of streams than " + quoted(hub_->node()) +
-                      ": give both the same (remote.streams)");
   const lock held(mutex_);
   if (silenced_) return fail(errc::system_stopped, quoted(hub_->node()) + " is stopping");
   const bool same = phase_ == phase::up && incarnation_ == theirs;
   if (hello.stream != 0) {
-    if (same && links_[0] && !we_dialled_ && hello.stream < streams_.size()) return {};
+    if (same && links_[0] && !we_dialled_ && hello.stream < agreed_) return {};
     return fail(errc::stale, "stream " + std::to_string(hello.stream) +
                                  " belongs to a connection that is not there");
   }
@@ -242,15 +249,8 @@ void peer_core::link_opened(const std::shared_ptr<link>& l) {
     l->dead = true;
     return l->part(goodbye_reason::duplicate, {errc::cancelled, "another connection is there"});
   }
-  if (hello.streams != streams_.size() || index >= streams_.size()) {
-    l->dead = true;
-    return l->part(goodbye_reason::violation,
-                   {errc::incompatible_peer, quoted(node) + " has another number of streams than " +
-                                                 quoted(hub_->node()) +
-                                                 ": give both the same (remote.streams)"});
-  }
   if (index != 0) {
-    if (phase_ != phase::up || incarnation_ != theirs) {
+    if (phase_ != phase::up || incarnation_ != theirs || index >= agreed_) {
       l->dead = true;
       return l->part(goodbye_reason::duplicate, {errc::cancelled, "its association has ended"});
     }
@@ -294,9 +294,11 @@ void peer_core::link_opened(const std::shared_ptr<link>& l) {
   opened_at_ = quiet_since_ = now;
   beat_at_ = now + hub_->options.limits.heartbeat;
   links_[0] = l;
+  agree(hello.streams);
   open_queues();
   reschedule();
   const std::uint64_t number = attempt_;
+  const unsigned agreed = agreed_;
   auto waiting = std::make_shared<std::vector<waiter>>(std::exchange(waiters_, {}));
   const auto who = info_;
   held.unlock();
@@ -306,7 +308,7 @@ void peer_core::link_opened(const std::shared_ptr<link>& l) {
   if (hub_->events.wanted<peer_up>()) hub_->events.publish(peer_up{*who, l->address()});
   streams_[0]->use(l);
   if (we_dialled_)
-    for (unsigned i = 1; i < streams_.size(); ++i) hub_->connect(shared_from_this(), i, number);
+    for (unsigned i = 1; i < agreed; ++i) hub_->connect(shared_from_this(), i, number);
   if (!waiting->empty())
     hub_->post([waiting, who] {
       for (auto& w : *waiting) w.to.set(*who);

@@ -84,6 +84,13 @@ void stream::discard(error why) noexcept {
   }
   wake();
 }
+void stream::fold(stream& into) noexcept {
+  {
+    const odeon::detail::spin_guard hold(lock_);
+    orders_.fold = &into;
+  }
+  wake();
+}
 
 // --- By the writer ------------------------------------------------------------------------------
 
@@ -96,6 +103,7 @@ void stream::run(unsigned turns) noexcept {
       std::swap(now, orders_);
     }
     obey(now);
+    if (fold_ != nullptr) hand_over();
     const turn did = link_ ? take_turn() : turn::nothing;
     if (did == turn::waits) return;  // `written` goes on, perhaps already
     if (!unsent_.empty()) report_unsent();
@@ -121,6 +129,7 @@ void stream::obey(orders& o) {
     counted_messages_ = counted_controls_ = 0;
   }
   if (o.beat) beat_ = true;
+  if (o.fold) fold_ = o.fold;
   if (o.leave) {
     if (o.leave->whose == link_)
       leave_ = std::move(o.leave);
@@ -144,8 +153,25 @@ void stream::let_link_go(const error& why) {
   if (!unsent_.empty()) report_unsent();
 }
 
+/// What finds no room stays; `room_again` wakes this stream when there is some. When the other one
+/// is closed, this one is told to discard next, or both are opened again.
+void stream::hand_over() noexcept {
+  const std::size_t bound = peer_.hub().options.limits.queue_bytes;
+  user_message m;
+  bool moved = false;
+  while (queue.front(m)) {
+    const pushed p = fold_->queue.push(m, bound);
+    if (p == pushed::full || p == pushed::closed) break;
+    queue.pop();
+    moved = true;
+    if (p == pushed::become_writer) fold_->write_soon();
+  }
+  if (moved) peer_.room_again();
+}
+
 /// Gives messages to the session, as many as it has credit for.
 void stream::add_messages() {
+  if (fold_ != nullptr) return;
   // Large ones are always taken, and given out in chunks: they have a bound here.
   const std::size_t held_most = peer_.hub().options.limits.queue_bytes / 2;
   std::size_t added = 0;

@@ -32,6 +32,10 @@
 /// Both sides dial at once: the acceptor decides, when the dialer has proven itself. If its own
 /// dial has been answered already, the one dialled by the greater incarnation stays; else the one
 /// that is there. So exactly one stays, and no message was written on the other.
+///
+/// Messages are dealt by their receiver to so many streams as this side's options say. When the
+/// other side takes fewer connections, each stream without one hands its messages to one that has,
+/// from then on and for good (`agree`, `stream::fold`).
 
 namespace odeon::remote::detail {
 
@@ -150,6 +154,7 @@ class peer_core final : public std::enable_shared_from_this<peer_core> {
   void begin_attempt(lock& held);
   void attempt_failed(lock& held, error why);
   void drop_links(const error& why) noexcept;
+  void agree(unsigned streams) noexcept;
   static void bury(link& l, const error& why) noexcept;
   [[nodiscard]] bool needed(bool held_outside) const;
   [[nodiscard]] bool queues_empty() const noexcept;
@@ -174,6 +179,7 @@ class peer_core final : public std::enable_shared_from_this<peer_core> {
   std::shared_ptr<const peer_info> info_;
   std::array<std::shared_ptr<link>, streams_max> links_;
   bool we_dialled_ = false;
+  unsigned agreed_ = 1;         // streams of the present or last connection
   std::shared_ptr<link> dial_;  // of stream 0, shaking hands
   bool dial_heard_ = false;
   std::uint64_t attempt_ = 0;  // the present one's number
@@ -195,6 +201,7 @@ class peer_core final : public std::enable_shared_from_this<peer_core> {
   alarm alarm_;
 
   std::atomic<bool> has_senders_{false}, overloaded_{false};
+  std::atomic<unsigned> folded_;  // streams from this one on go by others; it never grows
   std::atomic<std::int64_t> round_trip_{0};
   double tokens_ = 0;  // of messages_per_second; under `delivery`
   time_point tokens_at_{};

@@ -45,6 +45,8 @@ class stream final : private runnable {
   /// The last word on that link, when all that can be written is.
   void leave(std::shared_ptr<link> whose, goodbye_reason why, std::string text) noexcept;
   void discard(error why) noexcept;  ///< all messages that wait now are unsent
+  /// This stream has no connection: its messages go by that one, from now on.
+  void fold(stream& into) noexcept;
 
  private:
   enum class turn : std::uint8_t { wrote, waits, nothing, broken };
@@ -55,6 +57,7 @@ class stream final : private runnable {
   };
   struct orders {
     bool change = false, beat = false;
+    stream* fold = nullptr;
     std::shared_ptr<link> next;
     std::optional<error> discard;
     std::optional<farewell> leave;
@@ -65,6 +68,7 @@ class stream final : private runnable {
   void obey(orders& o);
   turn take_turn();
   void add_messages();
+  void hand_over() noexcept;
   turn write_out();
   void written(const result<void>& r) noexcept;
   void let_link_go(const error& why);
@@ -80,6 +84,7 @@ class stream final : private runnable {
   // The writer's.
   std::shared_ptr<peer_core> keep_;  // while it waits for an executor or a connection
   std::shared_ptr<link> link_;
+  stream* fold_ = nullptr;
   bool beat_ = false;
   bool left_ = false;  // the goodbye is in `out`, or written
   std::optional<farewell> leave_;
