@@ -105,7 +105,7 @@ class Ledger:
 
 
 def eventually(what: Any) -> None:
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while not what():
         assert time.monotonic() < until
         time.sleep(0.001)

@@ -170,7 +170,13 @@ def test_an_instance_is_freed_with_its_actor() -> None:
 
 def test_timers_leave_nothing() -> None:
     class Timed(odeon.Actor[Any]):
+        fired = 0
+
         def receive(self, msg: Any, ctx: Context) -> Any:
+            if isinstance(msg, Message):
+                self.fired += 1
+            if msg == "fired":
+                return self.fired
             if msg == "arm":
                 for n in range(100):
                     timer = ctx.send_after(0.0 if n % 2 else 60, Message())
@@ -182,10 +188,11 @@ def test_timers_leave_nothing() -> None:
         actor = system.spawn(Timed)
 
         async def body() -> None:
+            before = await actor.ask("fired")
             for _ in range(10):
                 await actor.ask("arm")
-            await asyncio.sleep(0.01)
-            await actor.ask("barrier")
+            while await actor.ask("fired") < before + 500:
+                await asyncio.sleep(0.001)
 
         await flat(body)
 
@@ -243,7 +250,7 @@ def test_what_threads_of_the_runtime_drop_is_freed() -> None:
         system.kill(actor)
         while not actor.is_terminated():
             await asyncio.sleep(0)
-        for _ in range(100):
+        for _ in range(5000):
             await asyncio.sleep(0.002)
             await system.spawn(Sink).ask("drains")
             if freed(references):

@@ -166,7 +166,7 @@ def test_a_throttlers_queue_is_bounded_and_it_ends_with_its_target() -> None:
             waiting.cancel()
             prompt = spawn_throttler(system, target, 1000, 1.0)
             await graceful_stop(target)
-            for _ in range(1000):
+            for _ in range(50_000):
                 if prompt.is_terminated():
                     break
                 await asyncio.sleep(0.001)
@@ -235,7 +235,7 @@ def test_it_gives_up_after_so_many_restarts_in_a_row() -> None:
             Shaky.failing = 99
             settings = BackoffSettings(min=0.001, max=0.001, max_restarts=3)
             front = spawn_backoff(system, Shaky, settings=settings)
-            for _ in range(2000):
+            for _ in range(50_000):
                 if front.is_terminated():
                     break
                 await asyncio.sleep(0.001)
@@ -250,7 +250,7 @@ def test_the_front_ends_with_a_child_that_stops_by_itself() -> None:
         async with odeon.ActorSystem("app", shutdown_limit=0.2) as system:
             front = spawn_backoff(system, Shaky, settings=SHORT)
             await front.ask("stop")
-            for _ in range(1000):
+            for _ in range(50_000):
                 if front.is_terminated():
                     break
                 await asyncio.sleep(0.001)
@@ -441,7 +441,7 @@ def test_workers_share_the_work_and_a_killed_ones_goes_to_the_others() -> None:
             work = system.spawn(WorkController, ProducerOptions("jobs", resend_after=0.02))
             idle = system.spawn(ConsumerController, ConsumerOptions(4, ask_after=0.02), work)
             replies = [work.ask(Deliver(n), timeout=5.0) for n in range(1, 5)]
-            for _ in range(1000):
+            for _ in range(50_000):
                 if (await work.ask(GetWorkStatus())).in_hand == 4:
                     break
                 await asyncio.sleep(0.001)

@@ -160,7 +160,7 @@ def in_system(main: Callable[[odeon.ActorSystem], Awaitable[None]]) -> None:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(5000):
+    for _ in range(50_000):
         if holds():
             return
         await asyncio.sleep(0.001)

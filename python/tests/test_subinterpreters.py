@@ -29,7 +29,7 @@ class Collector:
 
 
 def eventually(what: Callable[[], bool]) -> None:
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while not what():
         assert time.monotonic() < until
         time.sleep(0.001)
