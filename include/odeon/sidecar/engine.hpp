@@ -3,6 +3,7 @@
 #include <odeon/core/actor_system.hpp>
 #include <odeon/sidecar/definition.hpp>
 #include <odeon/sidecar/state_store.hpp>
+#include <odeon/sidecar/systems.hpp>
 #include <odeon/task/future.hpp>
 
 #include <cstddef>
@@ -82,6 +83,15 @@ class engine {
 
   /// To all who are subscribed to the channel of that system now.
   void publish(const std::string& system, broadcast what, std::optional<actor_id> from = {});
+
+  /// To all who are subscribed to the channel now, of any system here, and to nobody elsewhere: for
+  /// broadcasts that came from elsewhere.
+  void publish_here(broadcast what);
+
+  /// Invocations of systems that no app registered here go there from now on, instead of ending
+  /// with `actor_not_found`; what is published here is told there too, and so is each registration.
+  /// Null: nowhere.
+  void set_elsewhere(std::shared_ptr<elsewhere> others);
 
   /// The state in memory, or in the store when the actor is not active; none: it has none.
   [[nodiscard]] future<std::optional<stored_state>> state_of(actor_id which);

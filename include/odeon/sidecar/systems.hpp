@@ -22,6 +22,10 @@ class elsewhere {
   /// `actor_not_found`.
   virtual void invoke(invocation what, time_point deadline, done_fn done) = 0;
 
+  /// An app has registered this system here: others may invoke its actors from now on. Said again
+  /// with each registration.
+  virtual void registered(const std::string& system) { static_cast<void>(system); }
+
   /// Tells all other programs of a broadcast that was made here; nobody hears whether it came.
   virtual void publish(const std::string& system, const broadcast& what) = 0;
 };
