@@ -1,21 +1,29 @@
-/// What do actors of two processes, over loopback TCP, reach? The other process is forked before
-/// this one has any thread, serves until its pipe closes, and counts what it is told.
+/// What do actors of two processes, over loopback TCP, reach: bare, with a MAC on each frame, and
+/// under TLS in which both sides show certificates? The other process is forked before this one has
+/// any thread, and counts what it is told. `local` is the same protocol without a kernel between:
+/// two systems of one worker each in this process, over a transport in memory.
 
 #include "odeon_support.hpp"
+#include "remote_process.hpp"
+#include "scratch.hpp"
+#include <odeon/net/certificates.hpp>
 #include <odeon/remote/endpoint.hpp>
+#include <odeon/runtime/memory_transport.hpp>
+#include <odeon/runtime/runtime.hpp>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <string>
 
 namespace bench {
 namespace {
 
 namespace wire = odeon::wire;
-using odeon::remote::endpoint;
+namespace remote = odeon::remote;
 using odeon::remote::endpoint_options;
 
 /// 64 bytes on the wire.
@@ -88,60 +96,94 @@ class near_end : public odeon::actor<begin, window_done> {
   std::uint64_t left_ = 0, open_ = 0;
 };
 
-endpoint_options options_for(bool secret, const char* listen) {
-  endpoint_options o;
-  o.listen = listen;
-  if (secret) o.security = odeon::remote::shared_secret{"a secret of the benchmark's own"};
-  return o;
-}
+enum class way { plain, secret, tls, local };
 
-/// The other process.
-class server {
+/// How both sides reach each other. Made before the second process is.
+class connected_by {
  public:
-  server(const options& opt, bool secret) {
-    int up[2];
-    int down[2];
-    require(::pipe(up) == 0 && ::pipe(down) == 0, "no pipe");
-    pid_ = ::fork();
-    require(pid_ >= 0, "no process");
-    if (pid_ == 0) {
-      ::close(up[0]);
-      ::close(down[1]);
-      serve(opt, secret, up[1], down[0]);
-      std::_Exit(0);
+  explicit connected_by(way w) : way_(w) {
+    if (w == way::local) {
+      runtime_ = odeon::make_threaded_runtime();
+      memory_ = odeon::make_memory_transport(*runtime_, {.capacity = std::size_t{1} << 20U});
     }
-    ::close(up[1]);
-    ::close(down[0]);
-    keeps_ = down[1];
-    char text[256];
-    const ssize_t n = ::read(up[0], text, sizeof text);
-    ::close(up[0]);
-    require(n > 0, "the other process did not start");
-    address_.assign(text, static_cast<std::size_t>(n));
+    if (w != way::tls) return;
+    files_.emplace();
+    const auto now =
+        std::chrono::time_point_cast<odeon::duration>(std::chrono::system_clock::now());
+    const auto ca = odeon::make_ca({.name = "bench-ca"}, now).value();
+    odeon::write_credentials(ca, file("ca.crt"), file("ca.key")).value();
+    for (const std::string system : {"near", "far"}) {
+      const auto node =
+          odeon::make_node_certificate(ca, {.name = system, .hosts = {"127.0.0.1"}}, now).value();
+      odeon::write_credentials(node, file(system + ".crt"), file(system + ".key")).value();
+    }
   }
-  ~server() {
-    ::close(keeps_);
-    ::waitpid(pid_, nullptr, 0);
+  [[nodiscard]] bool is_local() const noexcept { return way_ == way::local; }
+  [[nodiscard]] odeon::system_options system(const options& opt) const {
+    return {.workers = is_local() ? 1 : opt.threads};
   }
-  server(const server&) = delete;
-  server& operator=(const server&) = delete;
-  [[nodiscard]] const std::string& address() const { return address_; }
+  /// Of that system; `port`: of a side which listens.
+  [[nodiscard]] endpoint_options endpoint(const std::string& system, const char* port) const {
+    endpoint_options o;
+    if (port != nullptr)
+      o.listen = (is_local() ? "memory://127.0.0.1:" : "tcp://127.0.0.1:") + std::string(port);
+    o.transport = memory_.get();
+    if (way_ == way::secret)
+      o.security = odeon::remote::shared_secret{"a secret of the benchmark's own"};
+    if (way_ == way::tls)
+      o.security =
+          odeon::remote::mtls{file(system + ".crt"), file(system + ".key"), file("ca.crt")};
+    return o;
+  }
 
  private:
-  static void serve(const options& opt, bool secret, int tell, int until) {
-    odeon::actor_system system("far", system_options(opt));
-    endpoint net(system, options_for(secret, "tcp://127.0.0.1:0"));
-    net.expose<far_end, window_done>();
-    const std::string address = net.address_of(system.spawn<far_end>({.name = "end"}))->to_string();
-    require(::write(tell, address.data(), address.size()) > 0, "nobody reads");
-    char nothing;
-    while (::read(until, &nothing, 1) > 0) {
-    }
+  [[nodiscard]] std::string file(const std::string& name) const {
+    return files_->file(name.c_str()).string();
   }
 
-  pid_t pid_ = -1;
-  int keeps_ = -1;
+  way way_;
+  std::unique_ptr<odeon::runtime> runtime_;
+  std::unique_ptr<odeon::transport> memory_;
+  std::optional<scratch> files_;
+};
+
+/// The side that counts.
+class far_side {
+ public:
+  far_side(const options& opt, const connected_by& by)
+      : system_("far", by.system(opt)),
+        net_(system_, by.endpoint("far", "0")) {
+    net_.expose<far_end, window_done>();
+    address_ = net_.address_of(system_.spawn<far_end>({.name = "end"}))->to_string();
+  }
+  [[nodiscard]] const std::string& address() const noexcept { return address_; }
+
+ private:
+  odeon::actor_system system_;
+  remote::endpoint net_;
   std::string address_;
+};
+
+/// It, in its own process, or in this one.
+class other_side {
+ public:
+  other_side(const options& opt, const connected_by& by) {
+    if (by.is_local())
+      here_.emplace(opt, by);
+    else
+      there_.emplace([&](const first_process& first) {
+        const far_side side(opt, by);
+        first.listening_at(side.address());
+        first.serve();
+      });
+  }
+  [[nodiscard]] const std::string& address() const noexcept {
+    return here_ ? here_->address() : there_->address();
+  }
+
+ private:
+  std::optional<far_side> here_;
+  std::optional<second_process> there_;
 };
 
 nanoseconds tell_pass(odeon::actor_system& system, const far_end::ref& far, std::uint64_t window,
@@ -159,10 +201,11 @@ nanoseconds tell_pass(odeon::actor_system& system, const far_end::ref& far, std:
   return elapsed;
 }
 
-void run_tell(const options& opt, report& out, bool secret) {
-  const server other(opt, secret);
-  odeon::actor_system system("near", system_options(opt));
-  endpoint net(system, options_for(secret, ""));
+void run_tell(const options& opt, report& out, way w) {
+  const connected_by by(w);
+  const other_side other(opt, by);
+  odeon::actor_system system("near", by.system(opt));
+  remote::endpoint net(system, by.endpoint("near", nullptr));
   net.expose<window_done>();
   const auto far = net.resolve<far_end>(other.address()).get();
   const std::uint64_t windows = opt.scaled(remote_tell::messages) / opt.size + 1;
@@ -171,10 +214,11 @@ void run_tell(const options& opt, report& out, bool secret) {
   out.rate("throughput", elapsed, windows * opt.size);
 }
 
-void run_ask(const options& opt, report& out, bool secret) {
-  const server other(opt, secret);
-  odeon::actor_system system("near", system_options(opt));
-  endpoint net(system, options_for(secret, ""));
+void run_ask(const options& opt, report& out, way w) {
+  const connected_by by(w);
+  const other_side other(opt, by);
+  odeon::actor_system system("near", by.system(opt));
+  remote::endpoint net(system, by.endpoint("near", nullptr));
   const auto far = net.resolve<far_end>(other.address()).get();
   const auto one_at_a_time = [&](std::uint64_t n) {
     std::vector<double> waits;
@@ -204,14 +248,23 @@ void run_ask(const options& opt, report& out, bool secret) {
   out.rate_k("open_1000", warmed(total, opt.size, many), total);
 }
 
-const registration tells{"remote_tell", remote_tell::window,
-                         [](const options& o, report& r) { run_tell(o, r, false); }};
-const registration secret_tells{"remote_tell_secret", remote_tell::window,
-                                [](const options& o, report& r) { run_tell(o, r, true); }};
-const registration asks{"remote_ask", remote_ask::open,
-                        [](const options& o, report& r) { run_ask(o, r, false); }};
-const registration secret_asks{"remote_ask_secret", remote_ask::open,
-                               [](const options& o, report& r) { run_ask(o, r, true); }};
+template <way W>
+void tell_by(const options& opt, report& out) {
+  run_tell(opt, out, W);
+}
+template <way W>
+void ask_by(const options& opt, report& out) {
+  run_ask(opt, out, W);
+}
+
+const registration tells{"remote_tell", remote_tell::window, tell_by<way::plain>};
+const registration secret_tells{"remote_tell_secret", remote_tell::window, tell_by<way::secret>};
+const registration tls_tells{"remote_tell_tls", remote_tell::window, tell_by<way::tls>};
+const registration local_tells{"remote_tell_local", remote_tell::window, tell_by<way::local>};
+const registration asks{"remote_ask", remote_ask::open, ask_by<way::plain>};
+const registration secret_asks{"remote_ask_secret", remote_ask::open, ask_by<way::secret>};
+const registration tls_asks{"remote_ask_tls", remote_ask::open, ask_by<way::tls>};
+const registration local_asks{"remote_ask_local", remote_ask::open, ask_by<way::local>};
 
 }  // namespace
 }  // namespace bench
