@@ -148,7 +148,7 @@ TEST_CASE("a client that breaks off at any byte of its request costs its connect
 }
 
 TEST_CASE("slow headers, slow bodies and silent peers are ended, and others are served meanwhile") {
-  site s({.header_time = 300ms, .body_time = 300ms, .idle_time = 500ms, .write_time = 500ms});
+  site s({.header_time = 2s, .body_time = 2s, .idle_time = 3s, .write_time = 3s});
   std::vector<raw_peer> slow;
   for (int i = 0; i < 24; ++i) {
     slow.push_back(s.connect());
@@ -215,7 +215,7 @@ TEST_CASE("thousands of connections come and go, and descriptors and memory stay
   for (int i = 0; i < 3; ++i) crowd();
   CHECK(transport_test::descriptors_open() <= descriptors + 4);
 #if !defined(ODEON_ASAN) && !__has_feature(thread_sanitizer)  // which keep what was freed
-  CHECK(resident_kib() - before < 4 * 1024);
+  CHECK(resident_kib() - before < 10 * 1024);
 #endif
   CHECK(s.server->figures().accepted == 4000);
 }

@@ -7,9 +7,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 using namespace odeon;
 using namespace odeon::remote;
@@ -89,9 +91,9 @@ TEST_CASE("two hubs talk over TCP, with a secret and without, and over WebSocket
 TEST_CASE("an unknown host and a node that says nothing each have their own error") {
   actor_system system("sys");
   endpoint_options o{.listen = "tcp://127.0.0.1:0", .security = plain{.insecure = true}};
-  o.limits.handshake = 300ms;
+  o.limits.handshake = 2s;
   side a(system, o);
-  auto r = a.my_hub->find("no-such-host.invalid:7400").value()->ready(10s).result();
+  auto r = a.my_hub->find("no-such-host.invalid:7400").value()->ready(30s).result();
   REQUIRE_FALSE(r.has_value());
   CHECK(r.error() == errc::unknown_host);
   CHECK(r.error().text().contains("no-such-host.invalid:7400"));
@@ -104,7 +106,7 @@ TEST_CASE("an unknown host and a node that says nothing each have their own erro
   l->accept([&](result<std::unique_ptr<connection>> c) {
     if (c) mute = std::move(*c);
   });
-  r = a.my_hub->find(address).value()->ready(10s).result();
+  r = a.my_hub->find(address).value()->ready(30s).result();
   REQUIRE_FALSE(r.has_value());
   CHECK(r.error() == errc::connect_timeout);
   CHECK(r.error().text().contains(address));
@@ -131,14 +133,17 @@ TEST_CASE("an answer comes back within what sockets take") {
     rt.wake(got);
   };
   const auto to_b = a.my_hub->find(b.my_hub->node()).value();
-  REQUIRE(to_b->ready(5s).result().has_value());
-  const auto begin = rt.now(clock_domain::housekeeping);
-  constexpr std::uint32_t rounds = 2000;
+  REQUIRE(to_b->ready(30s).result().has_value());
+  constexpr std::uint32_t rounds = 1000;
+  std::vector<duration> took;
   for (std::uint32_t i = 0; i < rounds; ++i) {
+    const auto begin = rt.now(clock_domain::housekeeping);
     REQUIRE(to_b->send(hello()).has_value());
     while (got.load() == i) REQUIRE(rt.wait(got, i, begin + 60s));
+    took.push_back(rt.now(clock_domain::housekeeping) - begin);
   }
-  const auto each = (rt.now(clock_domain::housekeeping) - begin) / rounds;
-  MESSAGE("a round trip: " << to_string(each));
-  CHECK(each < 20ms);  // nothing waits for a timer
+  // Others may have the machine for most of the time; a timer would be waited for each time.
+  std::ranges::sort(took);
+  MESSAGE("a round trip: " << to_string(took[rounds / 2]));
+  CHECK(took[rounds / 10] < 20ms);
 }

@@ -194,14 +194,23 @@ TEST_CASE("TLS 1.2 is spoken where it is asked for") {
   CHECK(answer->substr(0, 3) == bytes({0x16, 3, 3}));  // of a handshake, and no alert
 }
 
-TEST_CASE("a handshake that stalls ends in time, and holds up nobody") {
+TEST_CASE("a handshake that stalls holds up nobody") {
+  auto rt = make_threaded_runtime();
+  const pki p(*rt);
+  server s(*rt, p, {.handshake_timeout = 1h, .handshakes_max = 8});
+  std::deque<connection_ptr> silent;
+  for (int i = 0; i < 4; ++i) silent.push_back(s.raw());
+  CHECK(write_all(*rt, *silent[0], "\x16").has_value());  // one byte, and nothing more
+  s.still_works();
+}
+
+TEST_CASE("a handshake that stalls ends in time") {
   auto rt = make_threaded_runtime();
   const pki p(*rt);
   server s(*rt, p, {.handshake_timeout = 300ms, .handshakes_max = 8});
   std::deque<connection_ptr> silent;
   for (int i = 0; i < 4; ++i) silent.push_back(s.raw());
-  CHECK(write_all(*rt, *silent[0], "\x16").has_value());  // one byte, and nothing more
-  s.still_works();
+  (void)write_all(*rt, *silent[0], "\x16");  // one byte, and nothing more
   for (int i = 0; i < 4; ++i) {
     const error why = s.told.next();
     CHECK(why == errc::connect_timeout);
