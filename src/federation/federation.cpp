@@ -17,6 +17,8 @@ void check_options(const federation_options& o) {
     throw actor_error(errc::invalid_argument, std::string("federation_options: ") + what);
   };
   if (!o.secret.empty() && o.secret.size() < secret_min) wrong("a secret has at least 16 bytes");
+  if (!o.tenant_secret.empty() && (o.tenant_secret.size() < secret_min || o.tenant.empty()))
+    wrong("a tenant_secret has at least 16 bytes, and is a tenant's");
   if (o.heartbeat <= duration::zero() || o.heartbeat >= o.lease)
     wrong("the heartbeat is above zero and below the lease");
   if (!o.fixed.empty() && !o.seeds.empty()) wrong("there are either seeds or fixed members");

@@ -1,5 +1,6 @@
 // Several systems in one program, on the simulated runtime, joined by a network in memory.
 
+#include "federation/internal/steward.hpp"
 #include <odeon/federation/federation.hpp>
 #include <odeon/runtime/memory_transport.hpp>
 #include <odeon/runtime/simulated.hpp>
@@ -209,6 +210,93 @@ TEST_CASE("names are found in their scopes across members") {
   CHECK_FALSE(b.members->unshare("all"));
   s.rt.settle();
   CHECK(come(a.members->find<greeter>("all")).error() == errc::no_such_actor);
+}
+
+TEST_CASE(
+    "who joins under another's address, or another system's name, is refused, secret or not") {
+  const std::string secret = "a secret of the federation";
+  sites s;
+  auto& a = s.add("a", {.secret = secret});
+  auto& b = s.add("b", {.seeds = {"a:1"}, .secret = secret});
+  s.rt.advance(25s);
+  // M has the secret, an endpoint, and its own words.
+  actor_system system("m", {.runtime = &s.rt});
+  remote::endpoint net(system, {.listen = "memory://m:1",
+                                .security = remote::plain{.insecure = true},
+                                .transport = s.way.get()});
+  net.expose<federation::detail::steward_ref>();
+  const auto at = come(net.lookup<federation::detail::steward_ref>("a:1", "federation")).value();
+  const auto join_as = [&](const std::string& node, const std::string& name) {
+    member who;
+    who.node = node;
+    who.system = name;
+    who.incarnation = 99;
+    who.capabilities = {"gpu"};
+    const auto nonce = come(at.ask<federation::detail::knock>(node)).value().nonce;
+    const wire::bytes mine(32, std::byte{7});
+    return come(at.ask<federation::detail::join>(
+                    who, mine, federation::detail::proof(secret, "join", nonce, mine, who),
+                    wire::bytes{}))
+        .error();
+  };
+  for (const char* other : {"b:1", "c:1"}) {  // a member, and nobody
+    const error why = join_as(other, "b");
+    CHECK(why == errc::authentication_failed);
+    CHECK(why.text().contains(other));
+  }
+  CHECK(join_as("a:1", "a") == errc::invalid_argument);
+  // An update, a beat and a farewell need the ticket that it was not given.
+  member b_as_told = a.members->members().at(1);
+  b_as_told.version = 100;
+  b_as_told.capabilities = {"gpu"};
+  at.tell<federation::detail::update>(b_as_told, 12345U);
+  at.tell<federation::detail::farewell>("b:1", b_as_told.incarnation, 12345U);
+  CHECK(come(at.ask<federation::detail::beat>("b:1", b_as_told.incarnation, 12345U)).value() == 0);
+  s.rt.advance(2min);
+  CHECK(a.nodes() == texts{"a:1", "b:1"});
+  CHECK(b.nodes() == texts{"b:1", "a:1"});
+  CHECK(a.members->members().at(1).capabilities.empty());
+  CHECK(a.told == texts{"+a:1", "+b:1"});
+}
+
+TEST_CASE("a tenant's names are told to that tenant alone, and who is of it must know its secret") {
+  const std::string tenants = "the secret of the blue tenant";
+  sites s;
+  auto& a = s.add("a", {.tenant = "red"});
+  const auto blue = [&](const std::string& knows) {
+    return federation_options{.seeds = {"a:1"}, .tenant = "blue", .tenant_secret = knows};
+  };
+  auto& b = s.add("b", blue(tenants));
+  auto& c = s.add("c", blue(tenants));
+  auto& d = s.add("d", blue("what somebody has guessed"));
+  b.net.expose<greeter>();
+  auto g = b.system.spawn<greeter>({.name = "g"}, "hello");
+  CHECK(b.members->share("all", g).has_value());
+  CHECK(b.members->share("ours", g, name_scope::tenant).has_value());
+  s.rt.advance(1min);
+  CHECK(a.nodes() == texts{"a:1", "b:1", "c:1", "d:1"});
+  CHECK(c.nodes() == texts{"c:1", "a:1", "b:1"});
+  CHECK(d.nodes() == texts{"d:1", "a:1"});
+  // Not only is it not found: it is nowhere that another tenant could look.
+  const auto names = [](const site& at, const std::string& node) {
+    texts all;
+    for (const auto& m : at.members->members())
+      if (m.node == node)
+        for (const auto& n : m.names) all.push_back(n.name);
+    return all;
+  };
+  CHECK(names(a, "b:1") == texts{"all"});
+  CHECK(names(c, "b:1") == texts{"all", "ours"});
+  CHECK(come(a.members->find<greeter>("ours", name_scope::tenant)).error() == errc::no_such_actor);
+  CHECK(come(a.members->find<greeter>("ours")).error() == errc::no_such_actor);
+  CHECK(come(d.members->find<greeter>("ours")).error() == errc::no_such_actor);
+  CHECK(come(c.members->find<greeter>("ours", name_scope::tenant)).has_value());
+  // What is shared later goes the same ways.
+  CHECK(c.members->share("later", c.system.spawn<greeter>("x"), name_scope::tenant).has_value());
+  s.rt.settle();
+  CHECK(names(b, "c:1") == texts{"later"});
+  CHECK(names(a, "c:1").empty());
+  CHECK_THROWS_AS(s.add("e", {.tenant_secret = tenants}), actor_error);
 }
 
 TEST_CASE("options that cannot be meant are refused, and fixed members need no seeds") {

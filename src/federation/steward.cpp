@@ -28,12 +28,34 @@ wire::bytes proof(std::string_view secret, std::string_view role, const wire::by
   return {d.begin(), d.end()};
 }
 
-/// As others are told of it: without the names that are this system's own affair.
-member steward::spoken() const {
+/// As others are told of it: without the names that are this system's or its tenant's own affair.
+member steward::spoken(bool to_own_tenant) const {
   const std::lock_guard lock(core_->mutex);
   member self = core_->known.self();
-  std::erase_if(self.names, [](const auto& n) { return n.seen_by == name_scope::local; });
+  std::erase_if(self.names, [&](const auto& n) {
+    return n.seen_by == name_scope::local || (n.seen_by == name_scope::tenant && !to_own_tenant);
+  });
   return self;
+}
+
+bool steward::is_own_tenant(const member& who) const { return who.tenant == core_->options.tenant; }
+
+/// What a member says of itself and what its handshake has said must be the same.
+result<void> steward::announced(const member& who) const {
+  for (const remote::peer_info& p : core_->net.peers())
+    if (p.node == who.node && p.system != who.system)
+      return fail(errc::authentication_failed, "'" + who.node + "' joins as system '" + who.system +
+                                                   "', and its handshake said '" + p.system + "'");
+  return {};
+}
+
+/// Nobody can make it up, or have it forgotten by knocking in others' names.
+wire::bytes steward::nonce_for(const std::string& node, std::uint64_t epoch) const {
+  std::array<std::byte, 8> when;
+  for (std::size_t i = 0; i < when.size(); ++i) when[i] = static_cast<std::byte>(epoch >> (8 * i));
+  const std::array<const_bytes, 2> pieces = {const_bytes(when), wire::as_bytes(node)};
+  const digest d = hmac_sha256(key_, pieces);
+  return {d.begin(), d.end()};
 }
 
 time_point steward::now() const { return core_->system.get_runtime().now(clock_domain::user); }
@@ -45,6 +67,7 @@ wire::bytes steward::nonce() const {
 }
 
 void steward::pre_start() {
+  key_ = nonce();
   for (const auto& node : core_->options.seeds) candidate(node);
   ctx().send_with_delay(duration::zero(), core_->options.heartbeat, tick{});
 }
@@ -71,41 +94,100 @@ void steward::candidate(const std::string& node) {
 result<knocked> steward::on(knock m) {
   if (m.node.size() > core_->options.limits.text_bytes)
     return fail(errc::limit_exceeded, "the name of a node that knocks is too long");
-  if (nonces_.size() >= core_->options.limits.joining && !nonces_.contains(m.node))
-    nonces_.erase(nonces_.begin());  // whoever it was knocks again
-  return knocked{nonces_[m.node] = nonce()};
+  return knocked{nonce_for(m.node, epoch_)};
 }
 
-result<welcomed> steward::on(join m) {
-  const auto found = nonces_.find(m.who.node);
-  if (found == nonces_.end())
-    return fail(errc::authentication_failed, "'" + m.who.node + "' must knock before it joins");
-  const wire::bytes mine = std::move(found->second);
-  nonces_.erase(found);
-  const std::string& secret = core_->options.secret;
-  if (m.nonce.size() != nonce_size ||
-      (!secret.empty() &&
-       !equal_in_constant_time(m.proof, proof(secret, "join", mine, m.nonce, m.who))))
-    return fail(errc::authentication_failed,
-                "the federation's secret of '" + m.who.node + "' is another than here");
-  welcomed w;
+void steward::on(join m, reply_to<welcomed> to) {
+  const federation_options& o = core_->options;
+  const auto refuse = [&](errc code, std::string text) { (void)to.fail({code, std::move(text)}); };
+  if (auto ok = check(m.who, o.limits); !ok)
+    return refuse(ok.error().code(), std::string(ok.error().text()));
+  waiting_join w{std::move(m), {}, {}};
+  const member& who = w.what.who;
+  if (who.node == core_->net.node())
+    return refuse(errc::invalid_argument, "'" + who.node + "' is this system");
+  const auto proven = [&](std::uint64_t epoch) {
+    w.nonce = nonce_for(who.node, epoch);
+    return equal_in_constant_time(w.what.proof,
+                                  proof(o.secret, "join", w.nonce, w.what.nonce, who));
+  };
+  if (w.what.nonce.size() != nonce_size || !(proven(epoch_) || proven(epoch_ - 1)))
+    return refuse(errc::authentication_failed, "the federation's secret of '" + who.node +
+                                                   "' is another than here, or it has not knocked");
+  if (is_own_tenant(who) && !o.tenant_secret.empty() &&
+      !equal_in_constant_time(w.what.tenant_proof,
+                              proof(o.tenant_secret, "tenant join", w.nonce, w.what.nonce, who)))
+    return refuse(errc::authentication_failed, "'" + who.node + "' says that it is of tenant '" +
+                                                   who.tenant +
+                                                   "', and does not know that tenant's secret");
+  if (joins_.size() >= o.limits.joining)
+    return refuse(errc::peer_overloaded, "as many joins as may be are being confirmed");
+  const std::uint64_t which = ++last_join_;
+  w.to = std::move(to);
+  auto asked = confirm_with(which, who.node, w.what.nonce);
+  joins_.emplace(which, std::move(w));
+  ctx().pipe_to_self(std::move(asked), [which](result<confirmed> r) {
+    return r ? *std::move(r) : confirmed{which, std::unexpected(std::move(r).error())};
+  });
+}
+
+/// Asked over the association of that very node, whoever has sent the join.
+task<confirmed> steward::confirm_with(std::uint64_t which, std::string node, wire::bytes nonce) {
+  try {
+    const auto at = co_await core_->net.lookup<steward_ref>(node, "federation");
+    const bool yes = co_await at.ask<confirm>(std::move(nonce));
+    co_return confirmed{which, yes};
+  } catch (const actor_error& e) {
+    co_return confirmed{which, std::unexpected(e.reason())};
+  }
+}
+
+bool steward::on(confirm m) {
+  return m.nonce.size() == nonce_size &&
+         std::ranges::any_of(peers_, [&](const auto& p) { return p.second.joining == m.nonce; });
+}
+
+void steward::on(confirmed m) {
+  const auto found = joins_.find(m.which);
+  if (found == joins_.end()) return;
+  waiting_join w = std::move(found->second);
+  joins_.erase(found);
+  const std::string node = w.what.who.node;
+  auto answer = m.outcome && *m.outcome
+                    ? welcome(w)
+                    : fail(errc::authentication_failed,
+                           "'" + node + "' itself does not say that it joins" +
+                               (m.outcome ? "" : ": " + m.outcome.error().to_string()));
+  if (!answer) {
+    (void)w.to.fail(answer.error());
+    return;
+  }
+  (void)w.to(*std::move(answer));
+  publish();
+  candidate(node);
+  auto& p = peers_[node];
+  if (p.incarnation != w.what.who.incarnation) p.ticket = 0;
+  if (p.ticket == 0) approach(node);
+}
+
+result<welcomed> steward::welcome(const waiting_join& w) {
+  const member& who = w.what.who;
+  if (auto ok = announced(who); !ok) return std::unexpected(ok.error());
+  welcomed out;
   {
     const std::lock_guard lock(core_->mutex);
-    if (auto ok = core_->known.put(m.who, now()); !ok) return std::unexpected(ok.error());
+    if (auto ok = core_->known.put(who, now()); !ok) return std::unexpected(ok.error());
     for (const auto& other : core_->known.members())
-      if (other.node != core_->known.self().node && other.node != m.who.node)
-        w.nodes.push_back(other.node);
+      if (other.node != core_->known.self().node && other.node != who.node)
+        out.nodes.push_back(other.node);
   }
-  w.who = spoken();
-  w.ticket = core_->system.get_runtime().random_u64() | 1U;
-  w.proof = proof(secret, "welcome", m.nonce, mine, w.who);
-  tickets_[m.who.node] = w.ticket;
-  publish();
-  candidate(m.who.node);
-  auto& p = peers_[m.who.node];
-  if (p.incarnation != m.who.incarnation) p.ticket = 0;
-  if (p.ticket == 0) approach(m.who.node);
-  return w;
+  const federation_options& o = core_->options;
+  out.who = spoken(is_own_tenant(who));
+  out.ticket = core_->system.get_runtime().random_u64() | 1U;
+  out.proof = proof(o.secret, "welcome", w.what.nonce, w.nonce, out.who);
+  out.tenant_proof = proof(o.tenant_secret, "tenant welcome", w.what.nonce, w.nonce, out.who);
+  tickets_[who.node] = out.ticket;
+  return out;
 }
 
 bool steward::is_ticket(const std::string& node, std::uint64_t ticket) const {
@@ -149,7 +231,9 @@ void steward::on(tick) {
   {
     const std::lock_guard lock(core_->mutex);
     core_->known.prune(now());
+    std::erase_if(tickets_, [&](const auto& t) { return !core_->known.find(t.first); });
   }
+  ++epoch_;
   publish();
   if (!core_->options.fixed.empty()) return;
   std::vector<std::string> nodes;
@@ -157,25 +241,31 @@ void steward::on(tick) {
   for (const auto& node : nodes) approach(node);
 }
 
-task<met> steward::join_with(std::string node, steward_ref at) {
+task<met> steward::join_with(std::string node, steward_ref at, wire::bytes mine) {
+  const federation_options& o = core_->options;
+  const auto no = [&](errc code, std::string text) {
+    return met{node, at, fail(code, std::move(text))};
+  };
   try {
     if (!at) at = co_await core_->net.lookup<steward_ref>(node, "federation");
-    const member self = spoken();
+    const member self = spoken(false);
     const knocked k = co_await at.ask<knock>(self.node);
-    join j{self, nonce(), {}};
-    j.proof = proof(core_->options.secret, "join", k.nonce, j.nonce, self);
-    const wire::bytes mine = j.nonce;
-    welcomed w = co_await at.ask<join>(std::move(j));
-    if (!core_->options.secret.empty() &&
-        !equal_in_constant_time(w.proof,
-                                proof(core_->options.secret, "welcome", mine, k.nonce, w.who)))
-      co_return met{node, at,
-                    fail(errc::authentication_failed,
-                         "the federation's secret of '" + node + "' is another than here")};
+    welcomed w =
+        co_await at.ask<join>(join{self, mine, proof(o.secret, "join", k.nonce, mine, self),
+                                   proof(o.tenant_secret, "tenant join", k.nonce, mine, self)});
+    if (!equal_in_constant_time(w.proof, proof(o.secret, "welcome", mine, k.nonce, w.who)) &&
+        !o.secret.empty())
+      co_return no(errc::authentication_failed,
+                   "the federation's secret of '" + node + "' is another than here");
+    if (is_own_tenant(w.who) && !o.tenant_secret.empty() &&
+        !equal_in_constant_time(w.tenant_proof,
+                                proof(o.tenant_secret, "tenant welcome", mine, k.nonce, w.who)))
+      co_return no(errc::authentication_failed,
+                   "'" + node + "' says that it is of this tenant, and does not know its secret");
     if (w.who.node != node)
-      co_return met{
-          node, at,
-          fail(errc::invalid_argument, "'" + node + "' calls itself '" + w.who.node + "'")};
+      co_return no(errc::invalid_argument, "'" + node + "' calls itself '" + w.who.node + "'");
+    if (auto ok = announced(w.who); !ok)
+      co_return no(ok.error().code(), std::string(ok.error().text()));
     co_return met{node, at, std::move(w)};
   } catch (const actor_error& e) {
     co_return met{node, {}, std::unexpected(e.reason())};
@@ -186,7 +276,8 @@ void steward::approach(const std::string& node) {
   peer& p = peers_[node];
   if (std::exchange(p.busy, true)) return;
   if (p.ticket == 0) {
-    return ctx().pipe_to_self(join_with(node, p.at), [node](result<met> r) {
+    p.joining = nonce();
+    return ctx().pipe_to_self(join_with(node, p.at, p.joining), [node](result<met> r) {
       return r ? *std::move(r) : met{node, {}, std::unexpected(std::move(r).error())};
     });
   }
@@ -205,6 +296,7 @@ void steward::approach(const std::string& node) {
 void steward::on(met m) {
   peer& p = peers_[m.node];
   p.busy = false;
+  p.joining.clear();
   if (!m.outcome) {
     p.at = {};
     bool member_still = false;
@@ -223,6 +315,12 @@ void steward::on(met m) {
   }
   p.ticket = m.outcome->ticket;
   p.incarnation = m.outcome->who.incarnation;
+  if (is_own_tenant(m.outcome->who)) {
+    const member self = spoken(true);
+    if (std::ranges::any_of(self.names,
+                            [](const auto& n) { return n.seen_by == name_scope::tenant; }))
+      p.at.tell<update>(self, p.ticket);
+  }
   publish();
   for (const auto& node : m.outcome->nodes) {
     candidate(node);
@@ -261,13 +359,21 @@ void steward::on(beaten m) {
 
 void steward::on(changed) {
   publish();
-  const member self = spoken();
-  for (auto& [node, p] : peers_)
-    if (p.ticket != 0) p.at.tell<update>(self, p.ticket);
+  const member to_own = spoken(true), to_others = spoken(false);
+  for (auto& [node, p] : peers_) {
+    if (p.ticket == 0) continue;
+    bool own = false;
+    {
+      const std::lock_guard lock(core_->mutex);
+      const member* who = core_->known.find(node);
+      own = who != nullptr && is_own_tenant(*who);
+    }
+    p.at.tell<update>(own ? to_own : to_others, p.ticket);
+  }
 }
 
 void steward::on(depart) {
-  const member self = spoken();
+  const member self = spoken(false);
   for (auto& [node, p] : peers_)
     if (p.ticket != 0) p.at.tell<farewell>(self.node, self.incarnation, p.ticket);
   ctx().stop();

@@ -91,8 +91,11 @@ result<void> table::put(const member& m, time_point now) {
   }
   if (m.version < e.who.version)
     return fail(errc::stale, "'" + m.node + "' has said something newer of itself already");
+  if (m.tenant != e.who.tenant || m.system != e.who.system)
+    return fail(errc::invalid_argument,
+                "'" + m.node + "' is a member under another tenant or system: that never changes");
   e.until = std::max(e.until, now + lease_);
-  if (m.version > e.who.version) {
+  if (m != e.who) {  // of one version as well: a tenant's names follow when the tenant is proven
     e.who = m;
     events_.emplace_back(member_updated{m});
   }

@@ -32,7 +32,7 @@ struct federation_limits {
   std::size_t members = 1000;    ///< besides this system
   std::size_t items = 1000;      ///< capabilities, types or names of one member, each
   std::size_t text_bytes = 512;  ///< of one of those
-  std::size_t joining = 1000;    ///< handshakes of others under way
+  std::size_t joining = 1000;    ///< joins of others that are being confirmed
 };
 
 struct federation_options {
@@ -42,6 +42,9 @@ struct federation_options {
   /// All members know it: joining proves it by HMAC-SHA256 over nonces of both. At least 16 bytes;
   /// "": whoever passes the endpoint's own handshake (a secret, certificates) may join.
   std::string secret = {};
+  /// All members of `tenant` know it, and prove it as `secret`: who says that it is of this tenant
+  /// and does not know it may not join. At least 16 bytes; "": a tenant is what members say.
+  std::string tenant_secret = {};
   duration lease = std::chrono::seconds(30);
   duration heartbeat = std::chrono::seconds(10);  ///< below `lease`
   /// Members that are known from a file or a console, and never change: then there are no seeds,

@@ -14,9 +14,14 @@
 /// name, "federation".
 ///
 /// Joining is two asks: `knock` gets a nonce; `join` has the joiner's own, and a proof over both
-/// when there is a secret. The answer has the other's record, its proof, the nodes of the members
-/// that it knows, and a ticket, which everything later must show: so no third node can speak for
-/// the joiner. Both sides join each other.
+/// when there is a secret, and one of the tenant's. Then the node that the joiner says it is, is
+/// asked over its own association whether that join is its: `confirm`. So nobody joins under
+/// another's address. The answer has the other's record, its proofs, the nodes of the members that
+/// it knows, and a ticket, which everything later must show: so no third node can speak for the
+/// joiner. Both sides join each other.
+///
+/// A tenant's names are told to members of that tenant alone, when they are known as such: in the
+/// answer, and by an `update` that follows the joiner's own join.
 
 namespace odeon::federation::detail {
 
@@ -33,6 +38,7 @@ struct welcomed {
   std::vector<std::string> nodes;
   std::uint64_t ticket = 0;
   wire::bytes proof;
+  wire::bytes tenant_proof;
 };
 struct join {
   static constexpr auto manifest = "odeon.federation.join";
@@ -40,6 +46,13 @@ struct join {
   member who;
   wire::bytes nonce;
   wire::bytes proof;
+  wire::bytes tenant_proof;
+};
+/// Of the node that a join has named: has it joined with that nonce?
+struct confirm {
+  static constexpr auto manifest = "odeon.federation.confirm";
+  using reply = bool;
+  wire::bytes nonce;
 };
 struct beat {
   static constexpr auto manifest = "odeon.federation.beat";
@@ -59,7 +72,7 @@ struct farewell {
   std::uint64_t incarnation = 0;
   std::uint64_t ticket = 0;
 };
-using steward_ref = actor_ref<knock, join, beat, update, farewell>;
+using steward_ref = actor_ref<knock, join, confirm, beat, update, farewell>;
 
 /// By which a joiner, and who answers it, show that they know the secret.
 [[nodiscard]] wire::bytes proof(std::string_view secret, std::string_view role,
@@ -98,20 +111,25 @@ struct beaten {
   std::uint64_t incarnation = 0;
   result<int> outcome;
 };
+struct confirmed {
+  std::uint64_t which = 0;  // of the joins that wait
+  result<bool> outcome;
+};
 using watcher = std::function<void(const membership_event&)>;
 struct add_watch {
   std::weak_ptr<watcher> f;
 };
 
-class steward : public actor<knock, join, beat, update, farewell, tick, changed, depart, met,
-                             beaten, add_watch> {
+class steward : public actor<knock, join, confirm, beat, update, farewell, tick, changed, depart,
+                             met, beaten, confirmed, add_watch> {
  public:
   explicit steward(core_ptr core) : core_(std::move(core)) {}
   void pre_start();
   void post_stop();
 
   result<knocked> on(knock m);
-  result<welcomed> on(join m);
+  void on(join m, reply_to<welcomed> to);
+  bool on(confirm m);
   int on(beat m);
   void on(update m);
   void on(farewell m);
@@ -120,6 +138,7 @@ class steward : public actor<knock, join, beat, update, farewell, tick, changed,
   void on(depart);
   void on(met m);
   void on(beaten m);
+  void on(confirmed m);
   void on(add_watch m);
 
  private:
@@ -129,12 +148,23 @@ class steward : public actor<knock, join, beat, update, farewell, tick, changed,
     std::uint64_t incarnation = 0;
     unsigned failures = 0;
     bool busy = false;
+    wire::bytes joining = {};  // the nonce of the join under way
+  };
+  struct waiting_join {
+    join what;
+    wire::bytes nonce;  // that was given to it
+    reply_to<welcomed> to;
   };
   [[nodiscard]] time_point now() const;
-  [[nodiscard]] member spoken() const;
+  [[nodiscard]] member spoken(bool to_own_tenant) const;
+  [[nodiscard]] bool is_own_tenant(const member& who) const;
+  [[nodiscard]] result<void> announced(const member& who) const;
+  [[nodiscard]] result<welcomed> welcome(const waiting_join& w);
+  [[nodiscard]] wire::bytes nonce_for(const std::string& node, std::uint64_t epoch) const;
   [[nodiscard]] bool is_ticket(const std::string& node, std::uint64_t ticket) const;
   [[nodiscard]] bool is_seed(const std::string& node) const;
-  task<met> join_with(std::string node, steward_ref at);
+  task<met> join_with(std::string node, steward_ref at, wire::bytes mine);
+  task<confirmed> confirm_with(std::uint64_t which, std::string node, wire::bytes nonce);
   void approach(const std::string& node);
   void candidate(const std::string& node);
   void publish();
@@ -142,7 +172,10 @@ class steward : public actor<knock, join, beat, update, farewell, tick, changed,
 
   core_ptr core_;
   std::map<std::string, peer> peers_;
-  std::map<std::string, wire::bytes> nonces_;     // given to who knocked; for one join each
+  wire::bytes key_;          // of the nonces that are given to who knocks: nothing is kept
+  std::uint64_t epoch_ = 1;  // a nonce is good in its own and the next
+  std::uint64_t last_join_ = 0;
+  std::map<std::uint64_t, waiting_join> joins_;   // being confirmed
   std::map<std::string, std::uint64_t> tickets_;  // that others have from here
   std::vector<std::weak_ptr<watcher>> watchers_;
 };
