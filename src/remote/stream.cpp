@@ -196,15 +196,16 @@ stream::turn stream::take_turn() {
     return l.records ? std::unique_lock(l.records->control) : std::unique_lock<std::mutex>();
   };
   feedback f = l.take_feedback();
+  result<void> ok;
   {
     const auto hold = control();
     if (l.dead) return turn::broken;
-    if (!f.empty()) {
-      if (auto ok = s.apply(f); !ok) {
-        l.kill(std::move(ok.error()));
-        return turn::broken;
-      }
-    }
+    if (!f.empty()) ok = s.apply(f);
+  }
+  if (!ok) {
+    peer_.hub().reject(rejection::violation, l.address(), peer_.node, ok.error());
+    l.kill(std::move(ok.error()));
+    return turn::broken;
   }
   if (std::exchange(beat_, false)) s.heartbeat(peer_.hub().now());
   add_messages();
