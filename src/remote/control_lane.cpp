@@ -14,6 +14,11 @@ result<void> control_outbox::add(wire::bytes record) {
     return fail(errc::limit_exceeded, std::to_string(kept_.size()) +
                                           " control records wait for their acknowledgement; no "
                                           "more are kept (remote.control_records)");
+  if (bytes_ + record.size() > control_kept_max)
+    return fail(errc::limit_exceeded, std::to_string(bytes_) +
+                                          " bytes of control records wait for their "
+                                          "acknowledgement; at most " +
+                                          std::to_string(control_kept_max) + " are kept");
   bytes_ += record.size();
   if (parts == 1) {
     kept_.push_back({std::move(record), true});

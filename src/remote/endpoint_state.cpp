@@ -205,7 +205,11 @@ result<std::shared_ptr<peer>> endpoint_state::find_peer(std::string_view node) c
 result<any_ref> endpoint_state::far_ref(const address& where) const {
   auto& self = const_cast<endpoint_state&>(*this);
   if (any_ref found = self.far.find(where.node, where.path, where.uid)) return found;
-  auto at = find_peer(where.node);
+  auto at = [&]() -> result<std::shared_ptr<peer>> {
+    const std::shared_lock guard(hub_mutex_);
+    if (!hub_) return fail(errc::unreachable, "the endpoint of this side is closed");
+    return hub_->know(where.node);
+  }();
   if (!at) return std::unexpected(std::move(at).error());
   try {
     return self.far.find_or_add(

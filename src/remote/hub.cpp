@@ -54,13 +54,19 @@ class hub_handle final : public hub {
   [[nodiscard]] std::string node() const override { return core_->node(); }
   [[nodiscard]] std::uint64_t incarnation() const noexcept override { return core_->incarnation; }
   [[nodiscard]] result<std::shared_ptr<peer>> find(std::string_view node) override {
-    return core_->find(node);
+    return core_->find(node, true);
+  }
+  [[nodiscard]] result<std::shared_ptr<peer>> know(std::string_view node) override {
+    return core_->find(node, false);
   }
   [[nodiscard]] std::vector<std::shared_ptr<peer>> peers() const override { return core_->peers(); }
   void drop(peer& p, bool quarantine, std::string_view why) noexcept override {
     core_->post([core = static_cast<peer_face&>(p).core(), quarantine, text = std::string(why)] {
       core->drop(quarantine, text);
     });
+  }
+  void violated(peer& by, const error& why) noexcept override {
+    static_cast<peer_face&>(by).core()->violated(why);
   }
   [[nodiscard]] endpoint_metrics metrics() const override { return core_->metrics(); }
 
@@ -331,7 +337,7 @@ bool hub_core::is_quarantined(std::uint64_t whose) const {
 
 // --- Peers
 
-result<std::shared_ptr<peer>> hub_core::find(std::string_view text) {
+result<std::shared_ptr<peer>> hub_core::find(std::string_view text, bool dials) {
   {
     const std::lock_guard hold(way_mutex_);
     if (!carrier_) return fail(errc::invalid_argument, "the endpoint is not started, or has ended");
@@ -343,7 +349,7 @@ result<std::shared_ptr<peer>> hub_core::find(std::string_view text) {
     return fail(errc::invalid_argument, "'" + std::string(text) + "' is this node itself");
   auto e = entry_of(text);
   if (!e) return std::unexpected(std::move(e.error()));
-  e->core->want();
+  if (dials) e->core->want();
   return std::move(e->face);
 }
 
@@ -447,6 +453,7 @@ std::string_view to_string(rejection why) noexcept {
     case rejection::handshake_time: return "handshake_time";
     case rejection::messages: return "messages";
     case rejection::peers: return "peers";
+    case rejection::address_in_use: return "address_in_use";
     case rejection::count: break;
   }
   return "unknown";

@@ -177,14 +177,14 @@ void peer_core::send_control(wire::bytes record) noexcept {
     }
     waits = phase_ != phase::up;
   }
-  bool ok = false;
+  result<void> ok;
   {
     const std::lock_guard hold(to->control);
-    ok = to->outbox.add(std::move(record)).has_value();
+    ok = to->outbox.add(std::move(record));
   }
   if (!ok) {
-    hub_->post([self = shared_from_this()] {
-      self->drop(true, "more control records wait for it than remote.control_records");
+    hub_->post([self = shared_from_this(), why = std::string(ok.error().text())] {
+      self->drop(true, why);
     });
     return;
   }

@@ -194,6 +194,18 @@ result<void> peer_core::may_open(link& l) {
   const lock held(mutex_);
   if (silenced_) return fail(errc::system_stopped, quoted(hub_->node()) + " is stopping");
   const bool same = phase_ == phase::up && incarnation_ == theirs;
+  if (phase_ == phase::up && !same && hello.stream == 0 && links_[0]) {
+    // Whoever was started anew has left a silence behind: till then the address is another's.
+    const limits& most = hub_->options.limits;
+    const duration quiet = hub_->now() - links_[0]->heard();
+    if (quiet < std::min(2 * most.heartbeat, most.silent_after))
+      return reject(rejection::address_in_use, errc::name_taken,
+                    "another incarnation of " + quoted(node) + " is connected to " +
+                        quoted(hub_->node()) +
+                        " and lives: either two nodes advertise one address (remote.advertise), "
+                        "or it was started anew and is let in as soon as its earlier connection "
+                        "is silent");
+  }
   if (hello.stream != 0) {
     if (same && links_[0] && !we_dialled_ && hello.stream < agreed_) return {};
     return fail(errc::stale, "stream " + std::to_string(hello.stream) +
@@ -323,6 +335,7 @@ void peer_core::link_ended(link& l, const error& why) {
     attempting_ = false;
     if (silenced_ || hub_->closing.load()) return;
     if (why == errc::name_taken) {  // the other way's stays; if that comes to nothing, again
+      last_error_ = addressed(why);
       redial_at_ = hub_->now() + 4 * hub_->options.limits.backoff_least + pause_after(1);
       return reschedule();
     }
@@ -600,6 +613,17 @@ void peer_core::tick() noexcept {
 }
 
 // --- For the hub
+
+void peer_core::violated(const error& why) noexcept {
+  std::array<std::shared_ptr<link>, streams_max> all;
+  {
+    const lock held(mutex_);
+    all = links_;
+  }
+  hub_->reject(rejection::violation, all[0] ? all[0]->address() : std::string(), node, why);
+  for (const auto& l : all)
+    if (l) l->kill(addressed(why));
+}
 
 void peer_core::silence() noexcept {
   const section delivering(*this);

@@ -57,18 +57,19 @@ void endpoint_state::on(peer& from, records::spawn& r) {
   const auto who = from.info();
   if (allowed_.may_spawn && !allowed_.may_spawn(who ? *who : peer_info{}, r.type))
     return refuse(errc::refused, "this node may not spawn \"" + r.type + "\"");
+  auto ties = ties_of(from);
+  if (!ties) return;
   {
     const std::lock_guard guard(makers_mutex_);
     if (!makers_.contains(r.type))
       return refuse(errc::not_found, "no actor type is registered as \"" + r.type + "\"");
-    if (spawned_.size() >= allowed_.spawned)
+    if (spawned_.size() + spawning_ >= allowed_.spawned)
       std::erase_if(spawned_, [](const any_ref& a) { return a.is_terminated(); });
-    if (spawned_.size() >= allowed_.spawned)
+    if (spawned_.size() + spawning_ >= allowed_.spawned)
       return refuse(errc::limit_exceeded, "actors spawned from elsewhere are at their bound, " +
                                               std::to_string(allowed_.spawned));
+    ++spawning_;
   }
-  auto ties = ties_of(from);
-  if (!ties) return;
   auto job = [self = shared_from_this(), ties, r = std::move(r)] { self->spawn_here(ties, r); };
   system_.scheduler().submit(*new work(std::move(job)));
 }
@@ -91,9 +92,10 @@ void endpoint_state::spawn_here(const std::shared_ptr<peer_ties>& from, const re
   }
   records::answer out = made ? check_claims(r.id, *made, r.wants) : refusal(r.id, made.error());
   if (made && out.code != 0) system_.stop(*made);
-  if (made && out.code == 0) {
+  {
     const std::lock_guard guard(makers_mutex_);
-    spawned_.push_back(*made);
+    --spawning_;
+    if (made && out.code == 0) spawned_.push_back(*made);
   }
   from->at->send_control(records::to_bytes(out));
 }

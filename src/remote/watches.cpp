@@ -4,6 +4,7 @@
 // the table tells the one here, so each is told once.
 
 #include "internal/endpoint_state.hpp"
+#include "internal/handshake.hpp"
 #include <odeon/core/log.hpp>
 
 namespace odeon::remote::detail {
@@ -192,8 +193,12 @@ void endpoint_state::on_control(peer& from, std::span<const std::byte> record) n
   try {
     auto read = records::from_bytes(record);
     if (!read) {
-      logger(system_name_)
-          .warn("a control record of {} cannot be read: {}", from.node(), read.error().to_string());
+      const error why(errc::protocol_violation,
+                      "a control record of " + from.node() +
+                          " cannot be read: " + made_printable(read.error().to_string()));
+      logger(system_name_).warn("{}", why.text());
+      const std::shared_lock guard(hub_mutex_);
+      if (hub_) hub_->violated(from, why);
       return;
     }
     std::visit([&](auto& r) { on(from, r); }, *read);

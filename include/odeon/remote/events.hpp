@@ -26,6 +26,7 @@ enum class rejection : std::uint8_t {
   handshake_time,  ///< `limits::handshake`
   messages,        ///< `limits::messages_per_second`
   peers,           ///< `limits::peers`
+  address_in_use,  ///< another incarnation has that node's address, and lives
   count,           ///< how many there are; no reason
 };
 

@@ -227,6 +227,7 @@ class endpoint_state final : public hub_listener,
   std::mutex makers_mutex_;
   std::map<std::string, actor_maker, std::less<>> makers_;
   std::vector<any_ref> spawned_;
+  std::size_t spawning_ = 0;  // asked for and not made yet; counts with them
 
   // Found once. Direct-mapped; what is found there is checked before it is used.
   mutable std::array<std::atomic<core::cell*>, receivers_kept> receivers_{};

@@ -92,9 +92,17 @@ class hub {
   /// The peer of that address; a connection is begun when there is none. The same object for the
   /// same address. `invalid_argument` for a text that is no address, or this side's own.
   [[nodiscard]] virtual result<std::shared_ptr<peer>> find(std::string_view node) = 0;
+  /// The same, and no connection is begun before something is to be sent: for references that
+  /// others have sent, which may name anybody.
+  [[nodiscard]] virtual result<std::shared_ptr<peer>> know(std::string_view node) {
+    return find(node);
+  }
   [[nodiscard]] virtual std::vector<std::shared_ptr<peer>> peers() const = 0;
   /// Closes the association on purpose: `quarantine` for ever, else until somebody needs it.
   virtual void drop(peer& p, bool quarantine, std::string_view why) noexcept = 0;
+  /// The peer has sent what no peer sends: that is counted, and its connections end. May be called
+  /// by the listener, about the peer that it is called for.
+  virtual void violated(peer& /*by*/, const error& /*why*/) noexcept {}
   /// How everything is doing. Costs time in the number of peers, and holds up nobody.
   [[nodiscard]] virtual endpoint_metrics metrics() const { return {}; }
 };

@@ -57,7 +57,8 @@ class hub_core final : public std::enable_shared_from_this<hub_core> {
   void end();
 
   [[nodiscard]] std::string node() const;
-  [[nodiscard]] result<std::shared_ptr<peer>> find(std::string_view node);
+  /// `dials`: a connection is begun when there is none.
+  [[nodiscard]] result<std::shared_ptr<peer>> find(std::string_view node, bool dials);
   [[nodiscard]] std::vector<std::shared_ptr<peer>> peers() const;
   [[nodiscard]] endpoint_metrics metrics() const;
   /// The peer of that node, new when it was not known. `limit_exceeded`, `system_stopped`.

@@ -119,7 +119,8 @@ class peer_core final : public std::enable_shared_from_this<peer_core> {
   /// Nothing is called any more.
   void silence() noexcept;
   void say_goodbye();
-  void kill_links(const error& why) noexcept;
+  /// It has sent what no peer sends. Under `delivery` or not.
+  void violated(const error& why) noexcept;
   /// Nothing would be lost with it but, when `also_idle`, the count of control records.
   [[nodiscard]] bool is_forgettable(bool also_idle) const;
   /// It is known no more: what it was connected to is gone.

@@ -33,6 +33,7 @@ inline constexpr std::size_t transfers_max = 16;  ///< large messages on their w
 inline constexpr std::size_t control_bytes_max = std::size_t{1} << 20U;  ///< of one record
 inline constexpr std::size_t control_part_max = std::size_t{32} << 10U;  ///< of it in one frame
 inline constexpr std::size_t control_window = std::size_t{1} << 20U;     ///< sent, unacknowledged
+inline constexpr std::size_t control_kept_max = std::size_t{64} << 20U;  ///< unacknowledged, bytes
 inline constexpr std::size_t frame_target = std::size_t{48} << 10U;      ///< a frame is closed then
 inline constexpr std::size_t large_turn = std::size_t{128} << 10U;  ///< of chunks in one `take`
 inline constexpr std::size_t frame_bytes_least = std::size_t{96} << 10U;    ///< what a side takes
