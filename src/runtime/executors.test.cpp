@@ -265,6 +265,46 @@ TEST_CASE("a blocking executor's threads end when idle, and come again") {
   }
 }
 
+namespace {
+
+/// What a thread takes its time to destroy.
+struct slow_to_go {
+  slow_to_go(runtime& r, std::atomic<int>& n) : rt(r), gone(n) {}
+  ~slow_to_go() {
+    const std::atomic<std::uint32_t> never{0};
+    rt.wait(never, 0, rt.now(clock_domain::housekeeping) + 1ms);
+    gone.fetch_add(1);
+  }
+  runtime& rt;
+  std::atomic<int>& gone;
+};
+
+}  // namespace
+
+TEST_CASE("an executor that is gone has left nothing of its threads") {
+  auto rt = make_threaded_runtime();
+  for (const auto idle_after : {duration(1ns), duration(1h)}) {  // ended before, and at the end
+    for (auto kind : kinds) {
+      constexpr int work = 8;
+      std::atomic<int> begun{0}, gone{0};
+      latch all(*rt, work);
+      auto ex = rt->make_executor({.kind = kind, .threads = 4, .idle_after = idle_after});
+      std::vector<std::unique_ptr<job>> jobs;
+      for (int i = 0; i < work; ++i)
+        jobs.push_back(std::make_unique<job>([&] {
+          thread_local std::unique_ptr<slow_to_go> mine;
+          if (!mine) mine = std::make_unique<slow_to_go>(*rt, gone), begun.fetch_add(1);
+          all.down();
+        }));
+      for (auto& j : jobs) ex->submit(*j);
+      all.wait();
+      ex.reset();
+      CHECK(begun > 0);
+      CHECK(gone == begun);
+    }
+  }
+}
+
 TEST_CASE("a serial executor runs its functions in order, also at its end") {
   auto rt = make_threaded_runtime();
   std::vector<int> order;

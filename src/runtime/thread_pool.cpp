@@ -1,14 +1,20 @@
 // Protocol: everything is guarded by `mutex_`. A submitter appends and, when no thread is idle and
 // the bound allows, starts one (blocking) or wakes one. A thread that found nothing for
-// `idle_after` ends (blocking only). Threads are detached and counted; the destructor sets `stop_`
-// and waits until the count is zero, so that it needs no join of a thread that may itself be the
-// one that destroys the pool's last work.
+// `idle_after` ends (blocking only). The destructor sets `stop_` and waits until the count of
+// threads is zero.
+//
+// A thread is over only when what belongs to it alone is destroyed, which others may rely on – a
+// library that ends with the process, or a memory check. So each is joined: one that ends leaves
+// its handle in `last_` and joins the one that stood there, and the destructor joins the last. At
+// most one that has ended is kept, and nobody joins under the lock.
 
 #include "internal/thread_pool.hpp"
 
 #include "internal/threads.hpp"
 #include <odeon/base/assert.hpp>
 #include <odeon/base/detail/spin.hpp>
+
+#include <utility>
 
 namespace odeon::detail {
 
@@ -39,15 +45,24 @@ thread_pool::~thread_pool() {
   stop_ = true;
   wake_.notify_all();
   ended_.wait(lock, [this] { return threads_ == 0; });
+  lock.unlock();
+  if (last_.joinable()) last_.join();
 }
 
 bool thread_pool::is_current() const noexcept { return current_pool == this; }
 
 void thread_pool::start_thread() {
-  std::thread([this, n = started_++] {
-    name_this_thread(options_.name + "-" + std::to_string(n));
-    loop();
-  }).detach();
+  const auto handle = handles_.emplace(handles_.end());
+  try {
+    *handle = std::thread([this, handle, n = started_] {
+      name_this_thread(options_.name + "-" + std::to_string(n));
+      loop(handle);
+    });
+  } catch (...) {
+    handles_.erase(handle);
+    throw;
+  }
+  ++started_;
   ++threads_;
 }
 
@@ -69,7 +84,7 @@ void thread_pool::submit(runnable& work) noexcept {
   }
 }
 
-void thread_pool::loop() {
+void thread_pool::loop(std::list<std::thread>::iterator handle) {
   current_pool = this;
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -92,7 +107,12 @@ void thread_pool::loop() {
     --idle_;
     if (timed_out) break;
   }
+  // Under the lock that it found nothing under: whoever submits next starts another.
+  std::thread before = std::exchange(last_, std::move(*handle));
+  handles_.erase(handle);
   if (--threads_ == 0) ended_.notify_all();
+  lock.unlock();
+  if (before.joinable()) before.join();
 }
 
 // -- serial ---------------------------------------------------------------------------------------

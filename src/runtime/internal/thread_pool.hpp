@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -29,7 +30,7 @@ class thread_pool final : public executor {
 
  private:
   void start_thread();
-  void loop();
+  void loop(std::list<std::thread>::iterator handle);
 
   const executor_options options_;
   std::mutex mutex_;
@@ -42,6 +43,8 @@ class thread_pool final : public executor {
   unsigned idle_ = 0;
   std::uint64_t started_ = 0;
   bool stop_ = false;
+  std::list<std::thread> handles_;  // of those that run
+  std::thread last_;                // ended, and not joined yet
 };
 
 /// One thread, functions in order.
