@@ -76,6 +76,8 @@ TEST_CASE("threads talk through a relay that is destroyed and made again beneath
         outcome<connection_ptr> dialled(*rt);
         source->connect("target:1", {.timeout = 10s}, dialled.done());
         auto c = dialled.get();
+        // After a restart the caller may be there again before the called.
+        if (!c && c.error() == errc::unknown_host) continue;
         bool all = c.has_value();
         for (int i = 0; all && i < 20; ++i) {
           all = write_all(*rt, **c, said).has_value();
