@@ -64,7 +64,7 @@ class Counter(p.DurableState):
 
 async def writer(ref, name, at):
     while True:
-        await ref.ask(at)
+        await ref.ask(at, timeout=60)
         sys.stdout.write(f"{name} {at}\\n")
         sys.stdout.flush()
         at += 1
@@ -73,9 +73,9 @@ async def writer(ref, name, at):
 async def main(path):
     async with odeon.ActorSystem("crash", journal=p.Journal.sqlite(path)) as system:
         accounts = [system.spawn(Account, f"account/{i}") for i in range(3)]
-        starts = [await a.ask(-1) for a in accounts]
+        starts = [await a.ask(-1, timeout=60) for a in accounts]
         counter = system.spawn(Counter)
-        value = await counter.ask("get")
+        value = await counter.ask("get", timeout=60)
         for i, at in enumerate(starts):
             print("has", f"account/{i}", at)
         print("has", "counter", value)
@@ -88,7 +88,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
-@pytest.mark.limit(180)
+@pytest.mark.limit(600)
 def test_every_acknowledged_event_is_there_after_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "crash.db"
     script = tmp_path / "writer.py"
