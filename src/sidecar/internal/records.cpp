@@ -18,6 +18,7 @@ constexpr std::size_t readable_system = 24;
 constexpr std::size_t readable_name = 64;
 constexpr std::size_t id_hash_bytes = 16;
 constexpr std::size_t length_bytes = 4;
+constexpr std::uint64_t time_left_ms_max = 24 * 60 * 60 * 1000;
 
 bytes owned(std::string_view text) {
   const auto raw = wire::as_bytes(text);
@@ -59,6 +60,10 @@ struct answer_record {
   bytes message;
   std::optional<any_record> value;
 };
+struct forwarded_record {
+  std::uint64_t time_left_ms = 0;
+  invocation_record what;
+};
 struct broadcast_record {
   bytes channel;
   bytes action;
@@ -77,6 +82,35 @@ actor_record record_of(const actor_id& a) {
   return {owned(a.system), owned(a.name), owned(a.parent)};
 }
 actor_id actor_of(const actor_record& r) { return {text(r.system), text(r.name), text(r.parent)}; }
+
+invocation_record record_of(const invocation& what) {
+  invocation_record r{.actor = record_of(what.actor),
+                      .action = owned(what.action),
+                      .value = record_of(what.value),
+                      .async = what.async,
+                      .pooled = what.pooled,
+                      .caller = {},
+                      .metadata = {},
+                      .scheduled_to = {},
+                      .revision = what.revision};
+  if (what.caller) r.caller = record_of(*what.caller);
+  if (what.scheduled_to) r.scheduled_to = what.scheduled_to->time_since_epoch().count();
+  for (const auto& [name, value] : what.metadata) r.metadata.push_back({owned(name), owned(value)});
+  return r;
+}
+
+invocation invocation_in(const invocation_record& r) {
+  invocation out{.actor = actor_of(r.actor),
+                 .action = text(r.action),
+                 .value = payload_of(r.value),
+                 .async = r.async,
+                 .pooled = r.pooled,
+                 .revision = r.revision};
+  if (r.caller) out.caller = actor_of(*r.caller);
+  if (r.scheduled_to) out.scheduled_to = wall_time(duration(*r.scheduled_to));
+  for (const auto& m : r.metadata) out.metadata[text(m.name)] = text(m.value);
+  return out;
+}
 
 // What is too large for a message of MessagePack was too large for a journal or NATS before.
 template <class T>
@@ -177,35 +211,24 @@ result<any> read_state(const actor_id& actor, std::string_view manifest, std::ui
   return out;
 }
 
-std::vector<std::byte> write_invocation(const invocation& what) {
-  invocation_record r{.actor = record_of(what.actor),
-                      .action = owned(what.action),
-                      .value = record_of(what.value),
-                      .async = what.async,
-                      .pooled = what.pooled,
-                      .caller = {},
-                      .metadata = {},
-                      .scheduled_to = {},
-                      .revision = what.revision};
-  if (what.caller) r.caller = record_of(*what.caller);
-  if (what.scheduled_to) r.scheduled_to = what.scheduled_to->time_since_epoch().count();
-  for (const auto& [name, value] : what.metadata) r.metadata.push_back({owned(name), owned(value)});
-  return encoded(r);
-}
+std::vector<std::byte> write_invocation(const invocation& what) { return encoded(record_of(what)); }
 
 result<invocation> read_invocation(std::span<const std::byte> bytes) {
-  auto r = wire::decode<invocation_record>(bytes);
-  if (!r) return std::unexpected(std::move(r.error()));
-  invocation out{.actor = actor_of(r->actor),
-                 .action = text(r->action),
-                 .value = payload_of(r->value),
-                 .async = r->async,
-                 .pooled = r->pooled,
-                 .revision = r->revision};
-  if (r->caller) out.caller = actor_of(*r->caller);
-  if (r->scheduled_to) out.scheduled_to = wall_time(duration(*r->scheduled_to));
-  for (const auto& m : r->metadata) out.metadata[text(m.name)] = text(m.value);
-  return out;
+  const auto r = wire::decode<invocation_record>(bytes);
+  if (!r) return std::unexpected(r.error());
+  return invocation_in(*r);
+}
+
+std::vector<std::byte> write_forwarded(const forwarded& what) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(what.time_left).count();
+  return encoded(forwarded_record{static_cast<std::uint64_t>(left), record_of(what.what)});
+}
+
+result<forwarded> read_forwarded(std::span<const std::byte> bytes) {
+  const auto r = wire::decode<forwarded_record>(bytes);
+  if (!r) return std::unexpected(r.error());
+  const auto left = std::min(r->time_left_ms, time_left_ms_max);
+  return forwarded{std::chrono::milliseconds(left), invocation_in(r->what)};
 }
 
 std::vector<std::byte> write_answer(const invocation_answer& what) {

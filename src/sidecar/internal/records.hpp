@@ -41,6 +41,13 @@ inline constexpr std::size_t type_in_manifest = 256;  ///< longer type URLs stan
 
 [[nodiscard]] std::vector<std::byte> write_invocation(const invocation& what);
 [[nodiscard]] result<invocation> read_invocation(std::span<const std::byte> bytes);
+/// An invocation on its way to another sidecar.
+struct forwarded {
+  duration time_left{};  ///< until its deadline
+  invocation what = {};
+};
+[[nodiscard]] std::vector<std::byte> write_forwarded(const forwarded& what);
+[[nodiscard]] result<forwarded> read_forwarded(std::span<const std::byte> bytes);
 [[nodiscard]] std::vector<std::byte> write_answer(const invocation_answer& what);
 [[nodiscard]] result<invocation_answer> read_answer(std::span<const std::byte> bytes);
 [[nodiscard]] std::vector<std::byte> write_broadcast(const broadcast& what);
