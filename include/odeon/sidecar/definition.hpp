@@ -48,10 +48,11 @@ class host_app {
   host_app(const host_app&) = delete;
   virtual ~host_app() = default;
 
-  /// Runs one action; `done` is called exactly once, on any thread, at `deadline` at the latest.
-  /// Does not block. Errors: `unreachable`, `ask_timeout`, `bad_encoding` (what came back is no
-  /// answer), `handler_failed` (the app says it failed, or threw). None of them changes a state.
-  /// @threadsafe
+  /// Runs one action; `done` is called once, on any thread or inside the call, at `deadline` of the
+  /// user's clock: what comes later is of no effect. Does not block. Errors: `unreachable` (it
+  /// cannot have run: only then it is tried again), `ask_timeout`, `bad_encoding` (what came back
+  /// is no answer), `handler_failed` (the app says it failed, or threw). None of them changes a
+  /// state. @threadsafe
   virtual void call(action_call what, time_point deadline, done_fn done) = 0;
 
   /// Where it is, for texts: "127.0.0.1:8091".

@@ -24,6 +24,10 @@
 
 namespace odeon::sidecar {
 
+namespace detail {
+class engine_core;
+}
+
 struct engine_options {
   duration request_time = std::chrono::seconds(60);  ///< of an invocation without a deadline
   duration first_snapshot = std::chrono::milliseconds(100);  ///< after an activation
@@ -63,8 +67,8 @@ class engine {
   /// `system` outlives it.
   engine(actor_system& system, std::shared_ptr<state_store> store, engine_options options = {});
   engine(const engine&) = delete;
-  /// As `stop`, with no time: what is under way ends with `error`; states are stored as far as the
-  /// journal still takes them.
+  /// As `stop`, with no time: what is under way ends with `error`, a little later and on other
+  /// threads; states are stored as far as the journal still takes them.
   ~engine();
 
   /// Takes an app's definitions, and activates stateful named actors and those that subscribe to a
@@ -77,11 +81,18 @@ class engine {
   result<void> spawn(std::span<const actor_id> instances, std::uint64_t revision = 0);
 
   /// Queues the invocation; `done` is called once, at the deadline at the latest: on any thread, or
-  /// inside the call. `deadline` none: `request_time` from now.
+  /// inside the call; it is short and does not throw. `deadline` none: `request_time` from now, of
+  /// the user's clock. An asynchronous invocation is answered when it is queued, and waits as long
+  /// as it must; from its first run on it has `request_time`. One that is scheduled is answered
+  /// when it is stored. Its run is begun once its time has come and the actor is registered, and
+  /// then its record is removed: a process that ends between the two begins it once more after its
+  /// restart.
   void invoke(invocation what, std::optional<time_point> deadline, done_fn done);
   [[nodiscard]] future<invocation_answer> invoke(invocation what);
 
-  /// To all who are subscribed to the channel of that system now.
+  /// To all who are subscribed to the channel of that system now: named and pooled actors by their
+  /// definition, instances from their first activation on. Those who have been put away are
+  /// activated. Nobody hears what becomes of it.
   void publish(const std::string& system, broadcast what, std::optional<actor_id> from = {});
 
   /// To all who are subscribed to the channel now, of any system here, and to nobody elsewhere: for
@@ -106,8 +117,7 @@ class engine {
   [[nodiscard]] std::map<std::string, actor_def> definitions(const std::string& system) const;
 
  private:
-  class core;
-  std::shared_ptr<core> core_;
+  std::shared_ptr<detail::engine_core> core_;
 };
 
 }  // namespace odeon::sidecar
