@@ -452,22 +452,38 @@ py_class& py_class::elsewhere() {
   return *elsewhere_;
 }
 
+/// The arguments that another node has sent, as a tuple.
+static owned arguments_from_far(interp& in, const remote_recipe& recipe) {
+  const owned list(decode_object(in, *recipe.args, recipe.far));
+  return owned(list ? PySequence_Tuple(list.get()) : nullptr);
+}
+
 /// The class and the arguments, in the interpreter that the actor runs in; anew for each instance.
 static actor_props& found_here(actor_props& from) {
   interp& in = from.home;
-  owned module(PyImport_ImportModule("odeon._interop"));
-  owned cls(module
-                ? PyObject_CallMethod(module.get(), "find_factory", "s", from.recipe->path.c_str())
-                : nullptr);
-  py_class* known = cls ? class_for(in, cls.get()) : nullptr;
-  owned both(known ? decode_object(in, *from.recipe->args) : nullptr);
-  if (!both) throw python_error(in);
-  PyObject* kwargs = PyTuple_GET_ITEM(both.get(), 1);
+  py_class* known = from.recipe->known;
+  owned args;
+  owned kwargs;
+  if (known) {
+    args = arguments_from_far(in, *from.recipe);
+  } else {
+    owned module(PyImport_ImportModule("odeon._interop"));
+    owned cls(
+        module ? PyObject_CallMethod(module.get(), "find_factory", "s", from.recipe->path.c_str())
+               : nullptr);
+    known = cls ? class_for(in, cls.get()) : nullptr;
+    if (owned both(known ? decode_object(in, *from.recipe->args) : nullptr); both) {
+      args = owned::share(PyTuple_GET_ITEM(both.get(), 0));
+      PyObject* named = PyTuple_GET_ITEM(both.get(), 1);
+      if (named != Py_None) kwargs = owned::share(named);
+    }
+  }
+  if (!args) throw python_error(in);
   if (!from.found)
     from.found = std::make_shared<actor_props>(in, *known, from.at, py_handle(), py_handle());
   from.found->recipe = from.recipe;
-  from.found->args = py_handle(in, Py_NewRef(PyTuple_GET_ITEM(both.get(), 0)));
-  from.found->kwargs = py_handle(in, kwargs == Py_None ? nullptr : Py_NewRef(kwargs));
+  from.found->args = py_handle(in, args.release());
+  from.found->kwargs = py_handle(in, kwargs.release());
   return *from.found;
 }
 

@@ -65,6 +65,9 @@ class actor_place {
 struct remote_recipe {
   std::string path;      // "module:qualname"; "": the class and the arguments are at hand
   encoded_payload args;  // (args, kwargs or None)
+  /// Made for another node: of that class, and `args` is a list that came to that system.
+  py_class* known = nullptr;
+  const detail::system_anchor* far = nullptr;
   std::shared_ptr<actor_place> place;  // null: it counts nowhere
 };
 

@@ -6,6 +6,7 @@
 #include "relay.hpp"
 #include "system.hpp"
 #include <odeon/core/actor_system.hpp>
+#include <odeon/remote/events.hpp>
 
 namespace odeon::python {
 
@@ -29,9 +30,12 @@ PyObject* field(interp&, duration d) { return PyFloat_FromDouble(seconds_of(d));
 PyObject* field(interp& in, const any_ref& r) { return new_ref(in, r); }
 PyObject* field(interp& in, const std::exception_ptr& e) { return exception_of(in, e); }
 PyObject* field(interp&, exit_kind k) {
-  static constexpr const char* names[] = {"stopped", "failed", "killed", "linked", "no_such_actor"};
+  static constexpr const char* names[] = {"stopped", "failed",        "killed",
+                                          "linked",  "no_such_actor", "unreachable"};
   return PyUnicode_FromString(names[static_cast<std::size_t>(k)]);
 }
+PyObject* field(interp&, const error& e) { return text_of(e.to_string()); }
+PyObject* field(interp&, remote::rejection why) { return text_of(to_string(why)); }
 PyObject* field(interp&, directive d) {
   static constexpr const char* names[] = {"resume", "restart", "stop", "escalate"};
   return PyUnicode_FromString(names[static_cast<std::size_t>(d)]);
@@ -97,6 +101,22 @@ PyObject* object_of(interp& in, const ask_timed_out& e) {
   return make(in, "AskTimedOut", e.to, e.message, e.where, e.trace);
 }
 
+PyObject* object_of(interp& in, const remote::peer_up& e) {
+  return make(in, "PeerUp", e.peer.node, e.peer.system, e.peer.incarnation, e.address);
+}
+PyObject* object_of(interp& in, const remote::peer_down& e) {
+  return make(in, "PeerDown", e.node, e.incarnation, e.why);
+}
+PyObject* object_of(interp& in, const remote::peer_gone& e) {
+  return make(in, "PeerGone", e.node, e.incarnation, e.why);
+}
+PyObject* object_of(interp& in, const remote::peer_rejected& e) {
+  return make(in, "PeerRejected", e.why, e.address, e.node, e.reason);
+}
+PyObject* object_of(interp& in, const remote::peer_overloaded& e) {
+  return make(in, "PeerOverloaded", e.node, e.queued_bytes, e.limit_bytes);
+}
+
 /// What is done with an event's type.
 struct event_kind {
   std::string_view name;  // of its class in odeon.events
@@ -150,6 +170,11 @@ constexpr event_kind kinds[] = {
     kind_of<slow_handler>("SlowHandler"),
     kind_of<call_cycle_found>("CallCycleFound"),
     kind_of<ask_timed_out>("AskTimedOut"),
+    kind_of<remote::peer_up>("PeerUp"),
+    kind_of<remote::peer_down>("PeerDown"),
+    kind_of<remote::peer_gone>("PeerGone"),
+    kind_of<remote::peer_rejected>("PeerRejected"),
+    kind_of<remote::peer_overloaded>("PeerOverloaded"),
 };
 
 /// Null with an exception set.

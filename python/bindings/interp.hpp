@@ -71,6 +71,8 @@ struct interp {
   PyTypeObject* delivery_type = nullptr;
   PyTypeObject* permit_type = nullptr;
   PyTypeObject* watch_type = nullptr;
+  PyTypeObject* endpoint_type = nullptr;
+  PyTypeObject* relay_transport_type = nullptr;
 
   PyObject* errors = nullptr;           // the module odeon.errors
   PyObject* support = nullptr;          // the module odeon._support: cold paths in Python

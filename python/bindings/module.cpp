@@ -75,9 +75,10 @@ int execute(PyObject* module) {
                  add_journal_types(module, *in) && add_durable_types(module, *in) &&
                  add_interop_functions(module) && add_event_functions(module) &&
                  add_diagnostic_functions(module) && add_config_functions(module) &&
-                 add_remote_type(module, *in) && add_simulation_type(module) &&
-                 add_stream_functions(module) && add_dispatcher_types(module, *in) &&
-                 codec_add_to(module) == 0
+                 add_remote_type(module, *in) && add_relay_types(module, *in) &&
+                 add_federation_type(module) && add_certificate_functions(module) &&
+                 add_simulation_type(module) && add_stream_functions(module) &&
+                 add_dispatcher_types(module, *in) && codec_add_to(module) == 0
              ? 0
              : -1;
 }

@@ -1,15 +1,20 @@
 #include "remote.hpp"
 
+#include "actor.hpp"
 #include "ask.hpp"
 #include "encoded.hpp"
 #include "module.hpp"
+#include "opened.hpp"
 #include "ref.hpp"
+#include "remote_messages.hpp"
 #include "system.hpp"
+#include "values.hpp"
 #include <odeon/address/messages.hpp>
 #include <odeon/base/config.hpp>
-#include <odeon/remote/endpoint.hpp>
+#include <odeon/core/detail/routing.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -20,83 +25,7 @@ namespace odeon::python {
 
 namespace {
 
-// -- messages of Python, on their way
-// --------------------------------------------------------------
-
-encoded_payload body_of(const wire::tagged_view& from) {
-  auto body = std::make_shared<encoded_body>();
-  body->manifest = from.manifest.empty() ? plain_value : from.manifest;
-  body->version = from.version;
-  body->payload.assign(from.payload.begin(), from.payload.end());
-  return body;
-}
-
-wire::tagged tagged_of(const encoded_body& body) {
-  return {body.manifest, body.version, wire::format::msgpack, body.payload};
-}
-
-result<void> check_form(const wire::tagged_view& from) {
-  if (from.form == wire::format::msgpack) return {};
-  return fail(errc::no_codec, std::string(from.manifest) + ": Python reads MessagePack alone");
-}
-
-result<detail::envelope*> read_far(const wire::tagged_view& from, bool extra,
-                                   const wire::context&) {
-  if (auto ok = check_form(from); !ok) return std::unexpected(std::move(ok).error());
-  return make_far_envelope(body_of(from), extra);
-}
-
-result<wire::tagged> write_far(const void* message, const wire::context&) {
-  return tagged_of(**static_cast<const far_payload*>(message));
-}
-
-/// What an actor of Python has answered to an asker elsewhere.
-result<wire::tagged> bytes_of(const py_value& reply) {
-  if (const auto* made = reply.made_by<decoded_later>()) return tagged_of(*made->body);
-  return fail(errc::internal, "a reply for another node that is not encoded");
-}
-
-detail::ask_in_flight ask_far(detail::cell& to, detail::envelope& e, duration limit,
-                              detail::reply_taker take) {
-  auto* s = new py_ask_state();
-  detail::ask_in_flight held(*s);
-  detail::send_as_ask(to, e, *s, limit);
-  future<py_value>(s).then([take = std::move(take)](result<py_value> r) {
-    take(r ? bytes_of(*r) : result<wire::tagged>(std::unexpected(std::move(r).error())));
-  });
-  return held;
-}
-
-result<bool> settle_far(detail::ask_state_base& ask, const wire::tagged_view& reply,
-                        const wire::context&) {
-  if (auto ok = check_form(reply); !ok) {
-    ask.fail(ok.error());
-    return std::unexpected(std::move(ok).error());
-  }
-  return detail::fulfil<py_value>(ask, py_value(decoded_later{body_of(reply), ask.system}));
-}
-
-constexpr detail::travelling far_message{
-    .type = nullptr,
-    .manifest = {},
-    .version = 1,
-    .read = &read_far,
-    .write = &write_far,
-    .write_to = nullptr,
-    .ask = &ask_far,
-    .settle = &settle_far,
-    .describe = nullptr,
-};
-
-constexpr detail::foreign_messages of_python{
-    .of_manifest = [](std::string_view) -> const detail::travelling* { return &far_message; },
-    .of_type = [](const detail::message_type& type) -> const detail::travelling* {
-      return is_far_message(type) ? &far_message : nullptr;
-    },
-};
-
-// -- endpoints of this process
-// ---------------------------------------------------------------------
+// -- endpoints of this process --------------------------------------------------------------------
 
 struct open_endpoint {
   const detail::system_anchor* system;
@@ -111,17 +40,31 @@ endpoints& open_endpoints() {
   return *of_process;
 }
 
-// -- the object
-// ------------------------------------------------------------------------------------
+// -- the object -----------------------------------------------------------------------------------
+
+/// A system's after its actors, and before its end.
+using ended_flag = std::shared_ptr<std::atomic<bool>>;
 
 struct endpoint_object {
   PyObject_HEAD std::shared_ptr<remote::endpoint> net;  // null once closed
-  runtime* rt;
-  detail::system_anchor* system;
+  ended_flag ended;
+  actor_system* system;
+  std::shared_ptr<host> main;  // of its actors
   interp* in;
 };
 endpoint_object& as_endpoint(PyObject* o) noexcept {
   return *reinterpret_cast<endpoint_object*>(o);
+}
+
+/// Null with an exception set: it is closed, or its system has ended.
+std::shared_ptr<remote::endpoint> open_net(interp& in, const endpoint_object& self) {
+  if (self.ended->load())
+    raise(in, error(errc::system_stopped, "the actor system has ended"));
+  else if (!self.net)
+    raise(in, error(errc::unreachable, "the endpoint is closed"));
+  else
+    return self.net;
+  return nullptr;
 }
 
 template <class F>
@@ -130,21 +73,34 @@ PyObject* with_endpoint(PyObject* o, F f) noexcept {
   auto& self = as_endpoint(o);
   interp& in = *self.in;
   return guarded(in, [&]() -> PyObject* {
-    if (const auto net = self.net) return f(in, self, *net);
-    return raise(in, error(errc::unreachable, "the endpoint is closed"));
+    const auto net = open_net(in, self);
+    return net ? f(in, self, *net) : nullptr;
   });
 }
 
-/// Options from "key=value" lines, as a configuration has them; null with an exception set.
-std::optional<remote::endpoint_options> read_options(interp& in, PyObject* lines,
-                                                     PyObject* secret) {
+/// None; a secret; or (certificate, key, authority). False: an exception is set.
+bool read_security(PyObject* o, remote::security& out) {
+  if (o == Py_None) return true;
+  if (!PyTuple_Check(o)) {
+    remote::shared_secret known;
+    if (!read_text(o, "the secret", known.secret)) return false;
+    out = std::move(known);
+    return true;
+  }
+  remote::mtls files;
+  std::string* const parts[] = {&files.certificate, &files.key, &files.authority};
+  if (PyTuple_GET_SIZE(o) != 3) return false;
+  for (Py_ssize_t i = 0; i < 3; ++i)
+    if (!read_text(PyTuple_GET_ITEM(o, i), "a file", *parts[i])) return false;
+  out = std::move(files);
+  return true;
+}
+
+/// Options from "key=value" lines, as a configuration has them, but where it listens and what
+/// protects it; null with an exception set.
+std::optional<remote::endpoint_options> read_options(interp& in, PyObject* lines) {
   config_sources from;
-  owned all(PySequence_Fast(lines, "a list of options is expected"));
-  if (!all) return std::nullopt;
-  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(all.get()); ++i)
-    if (!read_text(PySequence_Fast_GET_ITEM(all.get(), i), "an option",
-                   from.overrides.emplace_back()))
-      return std::nullopt;
+  if (!read_texts(lines, "an option", from.overrides)) return std::nullopt;
   auto config = configuration::load(remote::endpoint_options::schema(), from);
   if (!config) {
     raise(in, config.error());
@@ -155,42 +111,58 @@ std::optional<remote::endpoint_options> read_options(interp& in, PyObject* lines
     raise(in, options.error());
     return std::nullopt;
   }
-  if (secret != Py_None) {
-    std::string text;
-    if (!read_text(secret, "the secret", text)) return std::nullopt;
-    options->security = remote::shared_secret{std::move(text)};
-  }
   return *std::move(options);
+}
+
+/// What an endpoint lets others do: what is registered may be made, so many at a time.
+remote::permissions permissions_of(std::size_t spawned) {
+  remote::permissions p;
+  p.spawn = true;
+  p.spawned = spawned;
+  return p;
 }
 
 PyObject* endpoint_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   const entry in_layer;
   interp& in = interp_of(type);
-  const char* keys[] = {"system", "options", "secret", nullptr};
-  PyObject *system = nullptr, *lines = nullptr, *secret = Py_None;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O", const_cast<char**>(keys), &system, &lines,
-                                   &secret))
+  const char* keys[] = {"system", "listen", "options", "security", "transport", "spawned", nullptr};
+  PyObject *system = nullptr, *lines = nullptr, *security = Py_None, *way = Py_None;
+  const char* listen = nullptr;
+  Py_ssize_t spawned = 10'000;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OsO|OOn", const_cast<char**>(keys), &system,
+                                   &listen, &lines, &security, &way, &spawned))
     return nullptr;
   return guarded(in, [&]() -> PyObject* {
     if (process_forked.load()) return raise_forked(in);
     actor_system* s = system_in(in, system);
     if (!s) return nullptr;
-    auto options = read_options(in, lines, secret);
-    if (!options) return nullptr;
+    auto options = read_options(in, lines);
+    if (!options || !read_security(security, options->security)) return nullptr;
+    options->listen = listen;
+    std::shared_ptr<transport> through;
+    if (way != Py_None && !(through = transport_in(in, way))) return nullptr;
+    options->transport = through.get();
     if (endpoint_of(s->anchor()))
       return raise(in, error(errc::name_taken, s->name() + " has an open endpoint already"));
     auto* self = reinterpret_cast<endpoint_object*>(type->tp_alloc(type, 0));
     if (!self) return nullptr;
     std::construct_at(&self->net);
+    std::construct_at(&self->ended, std::make_shared<std::atomic<bool>>(false));
+    std::construct_at(&self->main, reinterpret_cast<system_object*>(system)->main);
     self->in = &in;
-    self->rt = &s->get_runtime();
-    self->system = &s->anchor();
+    self->system = s;
     owned made(reinterpret_cast<PyObject*>(self));
-    messages_of(*s).set_foreign(of_python);
-    self->net = std::make_shared<remote::endpoint>(*s, *std::move(options));
+    let_python_travel(*s);
+    // The transport goes after the endpoint, whoever holds that last.
+    self->net = std::shared_ptr<remote::endpoint>(
+        new remote::endpoint(*s, *std::move(options),
+                             permissions_of(static_cast<std::size_t>(spawned))),
+        [through](remote::endpoint* net) { delete net; });
+    s->on_shutdown(actor_system::phase::after_actors, "python endpoint",
+                   [ended = self->ended] { ended->store(true); });
     auto& open = open_endpoints();
     const std::lock_guard guard(open.mutex);
-    open.all.push_back({self->system, self->net});
+    open.all.push_back({&s->anchor(), self->net});
     return made.release();
   });
 }
@@ -229,6 +201,8 @@ void endpoint_dealloc(PyObject* o) {
     // No memory to look at the list: it stays open, as the system's own end finds it.
   }
   std::destroy_at(&as_endpoint(o).net);
+  std::destroy_at(&as_endpoint(o).ended);
+  std::destroy_at(&as_endpoint(o).main);
   type->tp_free(o);
   Py_DECREF(type);
 }
@@ -247,41 +221,134 @@ PyObject* endpoint_address_of(PyObject* o, PyObject* arg) {
   });
 }
 
-/// The `Ask` of a reference that is being looked for.
-PyObject* found_later(interp& in, runtime& rt, future<actor_ref<>> f, PyObject* timeout) {
-  if (timeout != Py_None) {
-    duration limit{};
-    if (!read_seconds(timeout, "a timeout", limit)) return nullptr;
-    f = std::move(f).within(limit);
-  }
+/// False: an exception is set.
+bool read_wanted(interp& in, PyObject* o, std::vector<const detail::travelling*>& out) {
+  std::vector<std::string> manifests;
+  if (o == Py_None) return true;
+  if (!read_texts(o, "manifests", manifests)) return false;
+  for (const std::string& m : manifests)
+    if (!out.emplace_back(named_message(m))) {
+      raise(in, error(errc::limit_exceeded, "too many messages were asked about"));
+      return false;
+    }
+  return true;
+}
+
+/// The `Ask` of a reference that `begin` looks for.
+template <class Begin>
+PyObject* found_later(interp& in, endpoint_object& self, PyObject* timeout, Begin begin) {
+  duration limit = detail::ask_timeout_of(self.system->anchor());
+  if (timeout != Py_None && !read_seconds(timeout, "a timeout", limit)) return nullptr;
+  runtime& rt = self.system->get_runtime();
   auto [ask, done] = make_awaitable(in, rt);
   if (!ask) return nullptr;
   auto shared = std::make_shared<completion>(std::move(done));
-  std::move(f).then([shared](result<actor_ref<>> r) {
+  auto [found, later] = promise<any_ref>::make(rt);
+  begin(found_taker([p = std::move(found)](result<any_ref> r) mutable {
+    if (r)
+      p.set(*std::move(r));
+    else
+      p.fail(std::move(r).error());
+  }));
+  std::move(later).within(limit).then([shared](result<any_ref> r) {
     if (!r) return shared->fail(std::move(r).error());
-    shared->set([ref = any_ref(*r)](interp& taker) { return new_ref(taker, ref); });
+    shared->set([ref = *std::move(r)](interp& taker) { return new_ref(taker, ref); });
   });
   return ask;
 }
 
+/// (address, timeout, manifests)
 PyObject* endpoint_resolve(PyObject* o, PyObject* args) {
+  return with_endpoint(o,
+                       [&](interp& in, endpoint_object& self, remote::endpoint& net) -> PyObject* {
+                         const char* address = nullptr;
+                         PyObject *timeout = Py_None, *manifests = Py_None;
+                         std::vector<const detail::travelling*> wants;
+                         if (!PyArg_ParseTuple(args, "s|OO", &address, &timeout, &manifests) ||
+                             !read_wanted(in, manifests, wants))
+                           return nullptr;
+                         return found_later(in, self, timeout, [&](found_taker done) {
+                           (net.*open(opened::resolve()))(address, wants, std::move(done));
+                         });
+                       });
+}
+
+/// (node, name or path, timeout, manifests)
+PyObject* endpoint_lookup(PyObject* o, PyObject* args) {
+  return with_endpoint(o,
+                       [&](interp& in, endpoint_object& self, remote::endpoint& net) -> PyObject* {
+                         const char *node = nullptr, *name = nullptr;
+                         PyObject *timeout = Py_None, *manifests = Py_None;
+                         std::vector<const detail::travelling*> wants;
+                         if (!PyArg_ParseTuple(args, "ss|OO", &node, &name, &timeout, &manifests) ||
+                             !read_wanted(in, manifests, wants))
+                           return nullptr;
+                         return found_later(in, self, timeout, [&](found_taker done) {
+                           (net.*open(opened::lookup()))(node, name, wants, std::move(done));
+                         });
+                       });
+}
+
+/// (node, type, name or "", arguments, timeout)
+PyObject* endpoint_spawn_at(PyObject* o, PyObject* args) {
   return with_endpoint(
       o, [&](interp& in, endpoint_object& self, remote::endpoint& net) -> PyObject* {
-        const char* address = nullptr;
-        PyObject* timeout = Py_None;
-        if (!PyArg_ParseTuple(args, "s|O", &address, &timeout)) return nullptr;
-        return found_later(in, *self.rt, net.resolve<actor_ref<>>(address), timeout);
+        const char *node = nullptr, *type = nullptr, *name = nullptr;
+        PyObject *list = nullptr, *timeout = Py_None;
+        if (!PyArg_ParseTuple(args, "sssO!|O", &node, &type, &name, &PyList_Type, &list, &timeout))
+          return nullptr;
+        const encoded_payload body = encode_object(in, list, &self.system->anchor());
+        if (!body) return nullptr;
+        return found_later(in, self, timeout, [&](found_taker done) {
+          (net.*open(opened::spawn()))(node, type, name, body->payload, {}, std::move(done));
+        });
       });
 }
 
-PyObject* endpoint_lookup(PyObject* o, PyObject* args) {
+/// (type, class): the core makes such actors for other nodes, on threads of its own. The instance
+/// is made on the actor's first turn, so a constructor that raises is a failure of the actor.
+PyObject* endpoint_register(PyObject* o, PyObject* args) {
   return with_endpoint(
       o, [&](interp& in, endpoint_object& self, remote::endpoint& net) -> PyObject* {
-        const char *node = nullptr, *name = nullptr;
-        PyObject* timeout = Py_None;
-        if (!PyArg_ParseTuple(args, "ss|O", &node, &name, &timeout)) return nullptr;
-        return found_later(in, *self.rt, net.lookup<actor_ref<>>(node, name), timeout);
+        const char* type = nullptr;
+        PyObject* cls = nullptr;
+        if (!PyArg_ParseTuple(args, "sO!", &type, &PyType_Type, &cls)) return nullptr;
+        py_class* known = class_for(in, cls);
+        if (!known) return nullptr;
+        auto make = [&home = in, known, stand_in = &known->elsewhere(), at = self.main](
+                        actor_system& system, spawn_options options,
+                        std::span<const std::byte> bytes, const wire::context&) -> result<any_ref> {
+          auto recipe = std::make_shared<remote_recipe>();
+          auto body = std::make_shared<encoded_body>();
+          body->manifest = plain_value;
+          body->payload.assign(bytes.begin(), bytes.end());
+          recipe->args = std::move(body);
+          recipe->known = known;
+          recipe->far = &system.anchor();
+          auto props = std::make_shared<actor_props>(home, *stand_in, at, py_handle(), py_handle());
+          props->recipe = std::move(recipe);
+          return spawn_actor(system.anchor(), nullptr, std::move(props), &options);
+        };
+        (net.*open(opened::register_maker()))(type, std::move(make));
+        Py_RETURN_NONE;
       });
+}
+
+PyObject* endpoint_metrics_of(PyObject* o, PyObject*) {
+  return with_endpoint(o, [](interp&, endpoint_object&, remote::endpoint& net) {
+    return metrics_to_python(net.metrics());
+  });
+}
+
+/// (node, quarantine)
+PyObject* endpoint_drop(PyObject* o, PyObject* args) {
+  return with_endpoint(o, [&](interp& in, endpoint_object&, remote::endpoint& net) -> PyObject* {
+    const char* node = nullptr;
+    int quarantine = 0;
+    if (!PyArg_ParseTuple(args, "sp", &node, &quarantine)) return nullptr;
+    if (auto ok = net.drop(node, quarantine != 0); !ok) return raise(in, ok.error());
+    Py_RETURN_NONE;
+  });
 }
 
 /// (system, node, incarnation, identity, version, tags) of each.
@@ -309,6 +376,10 @@ PyMethodDef methods[] = {
     {"_resolve", &endpoint_resolve, METH_VARARGS, "The reference at an address: an awaitable."},
     {"_lookup", &endpoint_lookup, METH_VARARGS, "The same by node and name."},
     {"address_of", &endpoint_address_of, METH_O, "The address of an actor, for other nodes."},
+    {"_spawn_at", &endpoint_spawn_at, METH_VARARGS, "A new actor of a type registered there."},
+    {"_register", &endpoint_register, METH_VARARGS, "Lets other nodes make actors of a class."},
+    {"_metrics", &endpoint_metrics_of, METH_NOARGS, "Traffic, queues and refusals, as a dict."},
+    {"_drop", &endpoint_drop, METH_VARARGS, "Ends the association with a node."},
     {"_peers", &endpoint_peers, METH_NOARGS, "What each handshake has told."},
     {"close", &endpoint_close, METH_NOARGS,
      "Says goodbye to all peers; blocks for a second at most."},
@@ -344,9 +415,40 @@ result<any_ref> resolve_far(const detail::system_anchor& system, const address& 
   return fail(errc::unreachable, a.to_string() + " is on another node, and there is no endpoint");
 }
 
-bool add_remote_type(PyObject* module, interp&) noexcept {
-  owned type(PyType_FromModuleAndSpec(module, &spec, nullptr));
-  return type && PyModule_AddType(module, reinterpret_cast<PyTypeObject*>(type.get())) == 0;
+std::shared_ptr<remote::endpoint> endpoint_in(interp& in, PyObject* o) {
+  if (!PyObject_TypeCheck(o, in.endpoint_type)) {
+    PyErr_Format(PyExc_TypeError, "an Endpoint is expected, not %.200s", Py_TYPE(o)->tp_name);
+    return nullptr;
+  }
+  return open_net(in, as_endpoint(o));
+}
+
+namespace {
+
+/// (system, manifest): whether that is a message of C++ there.
+PyObject* is_typed(PyObject* module, PyObject* args) {
+  const entry in_layer;
+  interp& in = interp_of_module(module);
+  return guarded(in, [&]() -> PyObject* {
+    PyObject* system = nullptr;
+    const char* manifest = nullptr;
+    if (!PyArg_ParseTuple(args, "Os", &system, &manifest)) return nullptr;
+    actor_system* s = system_in(in, system);
+    if (!s) return nullptr;
+    const detail::travelling* known = messages_of(*s).find(manifest);
+    return PyBool_FromLong(known && known->type);
+  });
+}
+
+PyMethodDef functions[] = {{"_message_is_typed", &is_typed, METH_VARARGS, nullptr}, {}};
+
+}  // namespace
+
+bool add_remote_type(PyObject* module, interp& in) noexcept {
+  in.endpoint_type =
+      reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &spec, nullptr));
+  return in.endpoint_type && PyModule_AddType(module, in.endpoint_type) == 0 &&
+         PyModule_AddFunctions(module, functions) == 0;
 }
 
 }  // namespace odeon::python

@@ -13,6 +13,11 @@
 
 namespace odeon::remote {
 class endpoint;
+struct endpoint_metrics;
+}  // namespace odeon::remote
+
+namespace odeon {
+class transport;
 }
 
 namespace odeon::python {
@@ -26,6 +31,19 @@ namespace odeon::python {
 /// What lives at an address with a node, seen from that system.
 [[nodiscard]] result<any_ref> resolve_far(const detail::system_anchor& system, const address& a);
 
+/// The same by an `Endpoint`, which stays open for as long as it is held; null with an exception
+/// set.
+[[nodiscard]] std::shared_ptr<remote::endpoint> endpoint_in(interp& in, PyObject* o);
+/// The transport in a `RelayTransport`; null with an exception set.
+[[nodiscard]] std::shared_ptr<transport> transport_in(interp& in, PyObject* o);
+
+/// What an endpoint tells of itself, as a dict.
+[[nodiscard]] PyObject* metrics_to_python(const remote::endpoint_metrics& m);
+
+/// Each adds its types, or functions, to `_native`. False with an exception set.
 [[nodiscard]] bool add_remote_type(PyObject* module, interp& in) noexcept;
+[[nodiscard]] bool add_relay_types(PyObject* module, interp& in) noexcept;
+[[nodiscard]] bool add_federation_type(PyObject* module) noexcept;
+[[nodiscard]] bool add_certificate_functions(PyObject* module) noexcept;
 
 }  // namespace odeon::python

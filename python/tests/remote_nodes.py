@@ -34,6 +34,14 @@ class Fail:
     why: str
 
 
+@codecs.register(manifest="nodes.load")
+@dataclass
+class Load:
+    """Of any size; nothing comes of it."""
+
+    text: str
+
+
 @codecs.register(manifest="nodes.whosent")
 @dataclass
 class WhoSent:

@@ -14,13 +14,20 @@ __all__ = [
     "ActorStopped",
     "AskCancelled",
     "AskTimeout",
+    "AuthenticationFailed",
+    "BadCertificate",
     "CallCycle",
     "ConfigError",
+    "ConnectTimeout",
+    "ConnectionRefused",
+    "ContractChanged",
     "CorruptRecord",
     "DecodingError",
     "EncodingError",
     "Expired",
+    "ExpiredCertificate",
     "Fenced",
+    "IncompatiblePeer",
     "InterpreterCompatError",
     "InternalError",
     "InvalidArgument",
@@ -30,13 +37,20 @@ __all__ = [
     "NoReply",
     "NoSuchActor",
     "NotFound",
+    "PeerOverloaded",
+    "PlacementFailed",
+    "ProtocolViolation",
+    "Quarantined",
     "QuotaExceeded",
     "Refused",
     "SpawnFailed",
+    "Stale",
     "StashFull",
     "StoreFull",
     "SystemStopped",
     "Unhandled",
+    "UnknownHost",
+    "UnknownManifest",
     "Unreachable",
     "VersionConflict",
     "WorkerDied",
@@ -64,10 +78,22 @@ class ActorStopped(OdeonError):
     code = "actor_stopped"
 
 
+class Stale(ActorStopped):
+    """The address is of an earlier actor of that path, or of an earlier run of its node."""
+
+    code = "stale"
+
+
 class MailboxFull(OdeonError):
     """A bounded mailbox was at its capacity."""
 
     code = "mailbox_full"
+
+
+class PeerOverloaded(MailboxFull):
+    """As much waits for the other node as may."""
+
+    code = "peer_overloaded"
 
 
 class Expired(OdeonError):
@@ -88,10 +114,46 @@ class Unreachable(OdeonError, ConnectionError):
     code = "unreachable"
 
 
+class UnknownHost(Unreachable):
+    """The name of the other machine leads to no address; the text has it."""
+
+    code = "unknown_host"
+
+
+class ConnectionRefused(Unreachable, ConnectionRefusedError):
+    """Nothing listens at the address, or a firewall says so."""
+
+    code = "connection_refused"
+
+
+class ConnectTimeout(Unreachable, TimeoutError):
+    """The other machine did not answer in time."""
+
+    code = "connect_timeout"
+
+
+class Quarantined(Unreachable):
+    """That incarnation of the node was given up for good; it must be started again."""
+
+    code = "quarantined"
+
+
 class AuthenticationFailed(OdeonError, ConnectionError):
     """The other side has no certificate that this one trusts, or not the shared secret."""
 
     code = "authentication_failed"
+
+
+class BadCertificate(AuthenticationFailed):
+    """A certificate is not trusted, for another host, or unreadable."""
+
+    code = "bad_certificate"
+
+
+class ExpiredCertificate(AuthenticationFailed):
+    """A certificate's time is over, or has not begun."""
+
+    code = "expired_certificate"
 
 
 class IncompatiblePeer(OdeonError, ConnectionError):
@@ -100,10 +162,33 @@ class IncompatiblePeer(OdeonError, ConnectionError):
     code = "incompatible_peer"
 
 
+class ProtocolViolation(IncompatiblePeer):
+    """The other side sent bytes that no node sends."""
+
+    code = "protocol_violation"
+
+
+class ContractChanged(IncompatiblePeer):
+    """Both sides know a message, and would not understand each other.
+
+    Of messages of Python, ``manifest`` names it, and ``ours`` and ``theirs`` are the hashes of the
+    two contracts.
+    """
+
+    code = "contract_changed"
+    manifest: str | None = None
+    ours: str | None = None
+    theirs: str | None = None
+
+
 class PlacementFailed(OdeonError):
-    """No member of the federation has what the actor needs; the text names what was missing."""
+    """No member of the federation has what the actor needs; the text names what was missing.
+
+    ``missing`` are the capabilities that no member has which was asked.
+    """
 
     code = "placement_failed"
+    missing: tuple[str, ...] = ()
 
 
 class AskTimeout(OdeonError, TimeoutError):
@@ -198,6 +283,12 @@ class DecodingError(OdeonError, ValueError):
     code = "bad_encoding"
 
 
+class UnknownManifest(DecodingError):
+    """No message is known by that name on the side that was to read it."""
+
+    code = "unknown_manifest"
+
+
 class WrongType(OdeonError, TypeError):
     """A message or value of another type than expected."""
 
@@ -279,18 +370,9 @@ _by_code: dict[str, type[OdeonError]] = {
 _by_code["truncated"] = DecodingError
 _by_code["limit_exceeded"] = QuotaExceeded
 _by_code["missing_field"] = DecodingError
-_by_code["unknown_manifest"] = DecodingError
 _by_code["newer_version"] = DecodingError
 _by_code["store_closed"] = IoFailed
 _by_code["restart_limit"] = ActorStopped
-_by_code["stale"] = ActorStopped
-_by_code["peer_overloaded"] = MailboxFull
-for _code in ("unknown_host", "connection_refused", "connect_timeout", "quarantined"):
-    _by_code[_code] = Unreachable
-for _code in ("bad_certificate", "expired_certificate"):
-    _by_code[_code] = AuthenticationFailed
-for _code in ("protocol_violation", "contract_changed"):
-    _by_code[_code] = IncompatiblePeer
 
 
 def from_code(code: str, text: str) -> OdeonError:

@@ -46,6 +46,11 @@ __all__ = [
     "LateReply",
     "MailboxHighWater",
     "MailboxOverflow",
+    "PeerDown",
+    "PeerGone",
+    "PeerOverloaded",
+    "PeerRejected",
+    "PeerUp",
     "RuntimeEvent",
     "SlowHandler",
     "Subscription",
@@ -204,6 +209,58 @@ class AskTimedOut(RuntimeEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class PeerUp(RuntimeEvent):
+    """A connection to that incarnation of another node stands (again); ``address`` is its."""
+
+    node: str
+    system: str
+    incarnation: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDown(RuntimeEvent):
+    """There is no connection to the node any more; another is being tried for."""
+
+    node: str
+    incarnation: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerGone(RuntimeEvent):
+    """That incarnation of the node is gone for good; its actors count as unreachable."""
+
+    node: str
+    incarnation: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRejected(RuntimeEvent):
+    """A connection was ended, or not let in; nothing of what was wrong with it was delivered.
+
+    ``why`` is a key of :attr:`odeon.remote.EndpointMetrics.rejected`: "authentication",
+    "certificate", "incompatible", "violation" …; ``node`` is whose it was, or said to be, empty
+    when that was not known; ``reason`` a sentence.
+    """
+
+    why: str
+    address: str
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerOverloaded(RuntimeEvent):
+    """The queue to a node has reached its bound; once for each time it does. Sizes in bytes."""
+
+    node: str
+    queued: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class BlockingCall(RuntimeEvent):
     """A call that holds the thread of an event loop, or of a dispatcher, for too long.
 
@@ -237,7 +294,8 @@ _NATIVE: dict[str, type[RuntimeEvent]] = {
     cls.__name__: cls
     for cls in (DeadLetter, LateReply, ActorStarted, ActorStopped, ActorRestarted, ActorFailed,
                 HookFailed, TaskFailed, MailboxHighWater, MailboxOverflow, SlowHandler,
-                CallCycleFound, AskTimedOut)
+                CallCycleFound, AskTimedOut, PeerUp, PeerDown, PeerGone, PeerRejected,
+                PeerOverloaded)
 }
 
 Target = Any  # ActorRef[Any] | Callable[[Any], object]; kept open: a ref is typed by its messages
