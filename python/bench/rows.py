@@ -18,6 +18,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from remote_workloads import (
+    odeon_remote_ask, odeon_remote_tell, sockets_remote_ask, sockets_remote_tell)
+from remote_workloads import ASKS as FAR_ASKS
+from remote_workloads import TELLS as FAR_TELLS
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / f"build/python/package-cp{sys.version_info.major}{sys.version_info.minor}"
 TELLS, ASKS, HOPS = 100_000, 20_000, 100_000  # of one run with --work 1
@@ -278,11 +283,16 @@ async def casty_tell(n: int, size: int) -> Values:
 # -- the programs ----------------------------------------------------------------------------------
 
 METRICS = {"python_tell": ("def", "async_def"), "python_ask": ("one", "open_100"),
-           "python_pingpong": ("hop",)}
-WORK = {"python_tell": TELLS, "python_ask": ASKS, "python_pingpong": HOPS}
+           "python_pingpong": ("hop",), "python_remote_tell": ("message",),
+           "python_remote_ask": ("one", "open_100")}
+WORK = {"python_tell": TELLS, "python_ask": ASKS, "python_pingpong": HOPS,
+        "python_remote_tell": FAR_TELLS, "python_remote_ask": FAR_ASKS}
 SYSTEMS: dict[str, dict[str, Measure]] = {
     "odeon": {"python_tell": odeon_tell, "python_ask": odeon_ask,
-              "python_pingpong": odeon_pingpong},
+              "python_pingpong": odeon_pingpong, "python_remote_tell": odeon_remote_tell,
+              "python_remote_ask": odeon_remote_ask},
+    "sockets": {"python_remote_tell": sockets_remote_tell,
+                "python_remote_ask": sockets_remote_ask},
     "asyncio": {"python_tell": asyncio_tell, "python_ask": asyncio_ask,
                 "python_pingpong": asyncio_pingpong},
     "pykka": {"python_tell": pykka_tell, "python_ask": pykka_ask},
@@ -295,6 +305,8 @@ def version_of(system: str) -> str | None:
     python = f"CPython {sys.version.split()[0]}"
     if system == "asyncio":
         return f"its queues and tasks, {python}"
+    if system == "sockets":
+        return f"blocking TCP, {python}"
     try:
         module = importlib.import_module(system)
     except ImportError:
