@@ -1,12 +1,12 @@
 // The link to NATS.
 //
 // The library has threads of its own: one reads the connection, and each subscription has one that
-// calls its handler. They come in through the gate; the destructor closes it, closes the connection
-// and waits until the library has said of every subscription that it is over (`live_`), so that no
+// calls its handler. They come in through the gate; `close` closes it, then the connection, and
+// waits until the library has said of every subscription that it is over (`live`), so that no
 // handler runs when the memory goes.
 //
-// A request is in `waiting_` under its number until one of these takes it out, under the lock: its
-// answer, its timer, or the destructor. Who took it out calls `done`, without the lock. While its
+// A request is in `waiting` under its number until one of these takes it out, under the lock: its
+// answer, its timer, or `close`. Who took it out calls `done`, without the lock. While its
 // timer is armed the request holds itself; the timer that fires, or who disarmed it, lets go.
 
 #include <odeon/sidecar/nats.hpp>
@@ -26,12 +26,10 @@ result<std::shared_ptr<nats_link>> connect_nats(runtime&, nats_target,
 #else
 
 #include "sidecar/internal/gate.hpp"
+#include "sidecar/internal/nats_client.hpp"
 #include "sidecar/internal/records.hpp"
 #include "sidecar/internal/request_body.hpp"
-#include <odeon/net/http_message.hpp>
 #include <odeon/wire/bytes.hpp>
-
-#include <nats/nats.h>
 
 #include <algorithm>
 #include <atomic>
@@ -47,51 +45,14 @@ namespace odeon::sidecar {
 namespace {
 
 constexpr const char* queue_group = "odeon";
-constexpr std::size_t token_max = 1024;  // bytes of one part of a subject
 
-template <class T, void (*Free)(T*)>
-struct freed_by {
-  void operator()(T* p) const noexcept { Free(p); }
-};
-using options_ptr = std::unique_ptr<natsOptions, freed_by<natsOptions, &natsOptions_Destroy>>;
-using connection_ptr =
-    std::unique_ptr<natsConnection, freed_by<natsConnection, &natsConnection_Destroy>>;
-using subscription_ptr =
-    std::unique_ptr<natsSubscription, freed_by<natsSubscription, &natsSubscription_Destroy>>;
-using message_ptr = std::unique_ptr<natsMsg, freed_by<natsMsg, &natsMsg_Destroy>>;
-
-/// One part of a subject, in which the name may hold anything.
-result<std::string> token_of(const std::string& name) {
-  std::string out;
-  for (const char c : percent_encoded(name)) {
-    if (c == '.')
-      out += "%2E";
-    else
-      out += c;
-  }
-  if (out.empty() || out.size() > token_max)
-    return fail(errc::invalid_argument, "a name for NATS is empty, or too long");
-  return out;
-}
-
-std::string_view data_of(natsMsg* m) {
-  return {natsMsg_GetData(m), static_cast<std::size_t>(natsMsg_GetDataLength(m))};
-}
-
-std::string reply_of(natsMsg* m) {
-  const char* to = natsMsg_GetReply(m);
-  return to == nullptr ? std::string() : std::string(to);
-}
-
-error error_of(natsStatus s, const std::string& what) {
-  const errc code = s == NATS_MAX_PAYLOAD || s == NATS_INSUFFICIENT_BUFFER ? errc::limit_exceeded
-                    : s == NATS_CONNECTION_AUTH_FAILED || s == NATS_NOT_PERMITTED
-                        ? errc::authentication_failed
-                    : s == NATS_INVALID_ARG || s == NATS_INVALID_SUBJECT ? errc::invalid_argument
-                    : s == NATS_NO_SERVER || s == NATS_TIMEOUT           ? errc::unreachable
-                                                                         : errc::io_failed;
-  return {code, what + ": " + natsStatus_GetText(s)};
-}
+using nats_client::connection_ptr;
+using nats_client::data_of;
+using nats_client::error_of;
+using nats_client::message_ptr;
+using nats_client::reply_of;
+using nats_client::subscription_ptr;
+using nats_client::token_of;
 
 invocation_answer failed(std::string why) { return {outcome::error, std::move(why), {}}; }
 
@@ -184,7 +145,7 @@ struct core : std::enable_shared_from_this<core> {
     r.done(std::move(a));
   }
   void expired(std::uint64_t number) {
-    if (!door.enter()) return;  // the destructor takes it out
+    if (!door.enter()) return;  // `close` takes it out
     if (const auto r = take_out(number)) {
       ++timeouts;
       r->done(failed("no answer came over NATS in time"));
@@ -293,6 +254,7 @@ struct core : std::enable_shared_from_this<core> {
   }
 
   void close() {
+    if (closed.exchange(true)) return;
     door.close(rt);
     natsConnection_Close(nats.get());
     for (auto left = live.load(); left != 0; left = live.load())
@@ -304,7 +266,6 @@ struct core : std::enable_shared_from_this<core> {
     }
     for (const auto& [number, r] : left) finish(*r, failed("the link to NATS was closed"));
     subscriptions.clear();
-    nats.reset();
   }
 
   runtime& rt;
@@ -312,6 +273,7 @@ struct core : std::enable_shared_from_this<core> {
   const std::shared_ptr<const descriptors> types;
   const std::size_t bound;
   internal::gate door;
+  std::atomic<bool> closed{false};
   connection_ptr nats;  // set before anybody else has this
   std::string inbox;
   std::atomic<std::uint32_t> live{0};  // subscriptions whose handlers may be called
@@ -327,6 +289,7 @@ class link final : public nats_link {
  public:
   explicit link(std::shared_ptr<core> c) noexcept : core_(std::move(c)) {}
   ~link() override { core_->close(); }
+  void close() override { core_->close(); }
 
   void invoke(invocation what, time_point deadline, done_fn done) override {
     const auto system = token_of(what.actor.system);
@@ -392,50 +355,18 @@ class link final : public nats_link {
   const std::shared_ptr<core> core_;
 };
 
-/// What goes wrong later – a slow consumer, above all – is counted by the library; the default
-/// writes it on stderr.
-void ignored(natsConnection*, natsSubscription*, natsStatus, void*) {}
-
-natsStatus fill(natsOptions* to, const nats_options& o, std::vector<std::string>& servers) {
-  std::vector<const char*> names;
-  for (std::string_view left = o.servers; !left.empty();) {
-    const auto one = left.substr(0, left.find(','));
-    left.remove_prefix(std::min(one.size() + 1, left.size()));
-    if (!one.empty()) servers.emplace_back(one);
-  }
-  for (const auto& s : servers) names.push_back(s.c_str());
-  const auto ms = [](duration d) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
-  };
-  natsStatus s = natsOptions_SetServers(to, names.data(), static_cast<int>(names.size()));
-  if (s == NATS_OK) s = natsOptions_SetName(to, "odeon-sidecar");
-  if (s == NATS_OK) s = natsOptions_SetNoEcho(to, true);
-  if (s == NATS_OK) s = natsOptions_SetTimeout(to, ms(o.connect_time));
-  if (s == NATS_OK) s = natsOptions_SetMaxReconnect(to, -1);
-  if (s == NATS_OK) s = natsOptions_SetReconnectWait(to, ms(o.reconnect_delay));
-  if (s == NATS_OK) s = natsOptions_SetErrorHandler(to, &ignored, nullptr);
-  if (s == NATS_OK && !o.user.empty())
-    s = natsOptions_SetUserInfo(to, o.user.c_str(), o.password.c_str());
-  if (s == NATS_OK && !o.token.empty()) s = natsOptions_SetToken(to, o.token.c_str());
-  return s;
-}
-
 }  // namespace
 
 result<std::shared_ptr<nats_link>> connect_nats(runtime& rt, nats_target target,
                                                 std::shared_ptr<const descriptors> types,
                                                 nats_options o) {
-  natsOptions* made = nullptr;
-  natsStatus s = natsOptions_Create(&made);
-  const options_ptr held(made);
-  std::vector<std::string> servers;
-  if (s == NATS_OK) s = fill(made, o, servers);
-  if (s != NATS_OK) return std::unexpected(error_of(s, "NATS at " + o.servers));
+  const auto options = nats_client::make_options(o);
+  if (!options) return std::unexpected(options.error());
   const auto c = std::make_shared<core>(rt, std::move(target), std::move(types), o.waiting);
   natsConnection* connection = nullptr;
-  s = natsConnection_Connect(&connection, made);
+  const natsStatus s = natsConnection_Connect(&connection, options->get());
   c->nats.reset(connection);
-  if (s != NATS_OK) return std::unexpected(error_of(s, "NATS at " + o.servers));
+  if (s != NATS_OK) return std::unexpected(error_of(s, "NATS at " + nats_client::shown(o.servers)));
   auto out = std::make_shared<link>(c);
   natsInbox* inbox = nullptr;
   if (natsInbox_Create(&inbox) != NATS_OK) return fail(errc::internal, "NATS gives no inbox");

@@ -252,6 +252,12 @@ TEST_CASE("a server that is not there and a wrong password are told at the start
   REQUIRE_FALSE(wrong.has_value());
   CHECK(wrong.error() == errc::authentication_failed);
   CHECK(std::string(wrong.error().text()).find("wrong") == std::string::npos);
+  std::string with_secret = server->url();
+  with_secret.insert(with_secret.find("//") + 2, "odeon:a-secret@");
+  const auto refused = side.connect(with_secret);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().text().find("a-secret") == std::string_view::npos);
+  CHECK(refused.error().text().find(server->url()) != std::string_view::npos);
   CHECK(side.connect(server->url(), {.user = "odeon", .password = "right"}).has_value());
 }
 

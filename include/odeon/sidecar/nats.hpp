@@ -48,8 +48,7 @@ struct nats_target {
 /// requests end at their deadlines, and subscriptions wait. Made by `connect_nats`. @threadsafe
 ///
 /// Nothing is delivered twice by it, and nothing surely: a request whose answer was lost has
-/// perhaps been done. Its destructor fails what waits, and returns when nothing of it runs: it is
-/// never called from a target or a `done`.
+/// perhaps been done. Its owner closes it before its target ends, whoever else still has it.
 class nats_link : public elsewhere {
  public:
   /// Takes the messages of a subject from now on: their JSON is the request; who asked gets the
@@ -58,6 +57,9 @@ class nats_link : public elsewhere {
   /// Takes invocations for an actor system; once is enough. Errors as `add`. `registered` does it.
   [[nodiscard]] virtual result<void> serve(const std::string& system) = 0;
   [[nodiscard]] virtual nats_figures figures() const = 0;
+  /// Takes nothing more, fails what waits, and returns when nothing of it runs: never called from a
+  /// target or a `done`. Again: nothing. The destructor does it where nobody did.
+  virtual void close() = 0;
 };
 
 /// The variables of the environment that `nats_from_environment` reads.
