@@ -14,8 +14,9 @@ import odeon
 import pytest
 import remote_contract_node as there
 from odeon import codecs, errors, remote
+from odeon.remote import _agent
 from odeon.remote.contracts import bridge, contract_of, hash_of, messages_of
-from remote_kit import LIMIT, looped
+from remote_kit import LIMIT, a_node, looped, until
 from remote_nodes import SECRET, Add, Counter, Total
 
 
@@ -100,6 +101,31 @@ async def test_a_class_of_actors_stands_for_the_messages_it_declares(node: str) 
             assert await clerk.ask(there.Order("pen", 2), timeout=LIMIT) == "2 pen"
             own = here.spawn(Clerk, name="own")
             assert await net.resolve(net.address_of(own), Clerk, timeout=LIMIT) == own
+
+
+@pytest.mark.parametrize("answer", [
+    17, [17], {"a": 1}, [_agent.Difference("nodes.add", "no JSON")],
+    [_agent.Difference("nodes.add", "[]")], [_agent.Difference("nodes.add", '{"types": 3}')],
+    [_agent.Difference("nodes.add", '{"types": {"nodes.add": {"version": "1"}}}')],
+    [_agent.Difference("never.asked", "{}")], _agent.Refusal("no_code", "because"),
+])
+@looped
+async def test_what_another_node_makes_up_is_an_error_of_its_own(answer: Any) -> None:
+    class Liar(odeon.Actor[Any]):
+        def receive(self, msg: Any) -> Any:
+            return answer
+
+    async with a_node("there", listen="tcp://127.0.0.1:0") as (there, far):
+        there.stop_actor(there.lookup(_agent.AGENT))
+        await until(lambda: there.lookup(_agent.AGENT) is None)
+        there.spawn(Liar, name=_agent.AGENT)
+        async with a_node("here") as (_, near):
+            with pytest.raises(errors.OdeonError, match=far.node):
+                await near.lookup(far.node, "counter", (Add,), timeout=LIMIT)
+            with pytest.raises(errors.OdeonError, match=far.node):
+                await near.spawn_at(far.node, "counter", timeout=LIMIT)
+            found = await near.lookup(far.node, "counter", timeout=LIMIT)
+            assert await found.ask(Total(), timeout=LIMIT) == 0
 
 
 def test_what_is_no_message_is_refused() -> None:

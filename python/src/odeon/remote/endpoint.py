@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from .. import _native, codecs
 from .._native import ActorRef
 from ..actor import Actor
-from ..errors import NameTaken, NoSuchActor, UnknownManifest, from_code
+from ..errors import (
+    IncompatiblePeer,
+    NameTaken,
+    NoSuchActor,
+    OdeonError,
+    UnknownManifest,
+    from_code,
+)
 from ..system import ActorSystem
 from . import _agent
 from ._agent import SPAWNED_MAX
@@ -215,12 +222,21 @@ class Endpoint(_native.Endpoint):
             return found  # a node of C++ has looked at what it has
         ours = {c["manifest"]: c for c in map(contract_of, wanted)}
         claims = _agent.Claims({name: hash_of(one) for name, one in ours.items()})
-        for different in _granted(await agent.ask(claims, timeout=timeout), node):
-            if different.contract is None:
-                raise UnknownManifest(
-                    f"{found.path}: no message is known by the name {different.manifest!r} at "
-                    f"{node}: register its class (codecs.register) there")
-            bridge(ours[different.manifest], json.loads(different.contract), found.path)
+        answer = _granted(await agent.ask(claims, timeout=timeout), node)
+        try:
+            for different in answer:
+                one = ours[different.manifest]
+                if different.contract is None:
+                    raise UnknownManifest(
+                        f"{found.path}: no message is known by the name {different.manifest!r} at "
+                        f"{node}: register its class (codecs.register) there")
+                bridge(one, json.loads(different.contract), found.path)
+        except OdeonError:
+            raise
+        except Exception as strange:  # whatever the other side made up
+            raise IncompatiblePeer(
+                f"{node} does not describe its messages as this version of Odeon does: use the "
+                f"same one on both sides ({type(strange).__name__})") from None
         return found
 
     def peers(self) -> list[PeerInfo]:
@@ -274,7 +290,11 @@ class Endpoint(_native.Endpoint):
         except NoSuchActor:
             return await super()._spawn_at(node, type, name or "", list(args), timeout)
         asked = agent.ask(_agent.Spawn(type, name, list(args)), timeout=timeout)
-        return _granted(await asked, node)  # type: ignore[no-any-return]
+        made = _granted(await asked, node)
+        if isinstance(made, ActorRef):
+            return made
+        raise IncompatiblePeer(f"{node} gave something else than an actor for {type!r}: use the "
+                               "same version of Odeon on both sides")
 
     # -- the end -----------------------------------------------------------------------------------
 
