@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,7 @@ async def test_two_nodes_that_only_connect_outward_talk(scheme: str, tmp_path: P
                 a_node("alice", listen="alice:7400", transport=hers) as (alice, her_net),
             ):
                 assert bobs_net.node == "bob:7400"
+                await asyncio.gather(bobs.ready(LIMIT), hers.ready(LIMIT))
                 counter = await her_net.lookup("bob:7400", "counter", timeout=LIMIT)
                 for n in range(100):
                     counter.tell(Add(n))
@@ -78,19 +82,45 @@ async def test_a_name_that_is_taken_over_closes_the_first(tmp_path: Path) -> Non
                 assert second.status().state == "ready"
 
 
+@asynccontextmanager
+async def a_door(behind: list[str]) -> AsyncIterator[str]:
+    """An address that stays, while the relay behind it, the last of the list, comes and goes."""
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+        writer.close()
+
+    async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, _, port = behind[-1].removeprefix("tcp://").rpartition(":")
+        try:
+            onward = await asyncio.open_connection(host, int(port))
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(pipe(reader, onward[1]), pipe(onward[0], writer))
+
+    async with await asyncio.start_server(enter, "127.0.0.1", 0) as server:
+        yield "tcp://{}:{}".format(*server.sockets[0].getsockname())
+
+
 @looped
 async def test_nodes_come_back_to_a_relay_that_was_restarted() -> None:
     with remote.Relay("tcp://127.0.0.1:0", secret=RELAY_SECRET) as relay:
-        address = relay.address
+        behind = [relay.address]
         quick = {"backoff_least": 0.01, "backoff_most": 0.05}
-        with way_to(relay, "alice", limits=quick) as way:
-            await way.ready(LIMIT)
-            await asyncio.to_thread(relay.close)
-            await until(lambda: way.status().state != "ready")
-            assert way.status().last_error
-            with remote.Relay(address, secret=RELAY_SECRET) as again:
-                await until(lambda: way.status().registrations == 2)
-                assert [p.name for p in again.peers()] == ["alice"]
+        async with a_door(behind) as address:
+            with remote.RelayTransport(address, "alice", secret=RELAY_SECRET, limits=quick) as way:
+                await way.ready(LIMIT)
+                await asyncio.to_thread(relay.close)
+                await until(lambda: way.status().state != "ready")
+                await until(lambda: way.status().last_error)
+                with remote.Relay("tcp://127.0.0.1:0", secret=RELAY_SECRET) as again:
+                    behind.append(again.address)
+                    await until(lambda: way.status().registrations == 2)
+                    await until(lambda: way.status().state == "ready")
+                    assert [p.name for p in again.peers()] == ["alice"]
 
 
 @looped

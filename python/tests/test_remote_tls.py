@@ -13,8 +13,13 @@ from typing import Any
 import odeon
 import pytest
 from odeon import errors, remote
-from remote_kit import LIMIT, Authority, a_node, looped
+from remote_kit import LIMIT, Authority, a_node, looped, until
 from remote_nodes import Add, Total
+
+
+async def apart(far: Any) -> None:
+    """The other side has said goodbye, and this one has heard it."""
+    await until(lambda: far.metrics().gone and not far.metrics().connections)
 
 
 async def talk(near: Any, far: Any) -> None:
@@ -33,6 +38,7 @@ async def test_nodes_with_certificates_talk(listen: str, tmp_path: Path) -> None
             await talk(near, far)
             assert [p.identity for p in near.peers()] == ["there"]
             assert [p.identity for p in far.peers()] == ["here"]
+        await apart(far)
 
 
 @looped
@@ -40,6 +46,7 @@ async def test_nodes_with_a_secret_talk_over_a_web_socket() -> None:
     async with a_node("there", listen="ws://127.0.0.1:0/odeon") as (_, far):
         async with a_node("here", listen="ws://127.0.0.1:0/odeon") as (_, near):
             await talk(near, far)
+        await apart(far)
 
 
 @looped
@@ -47,6 +54,7 @@ async def test_nodes_talk_over_unix_sockets(tmp_path: Path) -> None:
     async with a_node("there", listen=f"unix://{tmp_path}/there.sock") as (_, far):
         async with a_node("here", listen=f"unix://{tmp_path}/here.sock") as (_, near):
             await talk(near, far)
+        await apart(far)
 
 
 @looped
@@ -60,6 +68,7 @@ async def test_certificates_may_be_given_as_text(tmp_path: Path) -> None:
     async with a_node("there", listen="tcp://127.0.0.1:0", tls=tls("there")) as (_, far):
         async with a_node("here", tls=tls("here")) as (_, near):
             await talk(near, far)
+        await apart(far)
 
 
 async def refused_with(error: type[errors.OdeonError], near_tls: Any, far_tls: Any) -> str:
