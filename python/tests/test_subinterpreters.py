@@ -11,7 +11,7 @@ import pool_actors
 import pytest
 
 import odeon
-from odeon import dispatchers, interpreters
+from odeon import dispatchers, events, interpreters
 from odeon.routing import router_group
 from odeon.errors import (ActorFailed, EncodingError, InterpreterCompatError, NoReply, OdeonError,
                           QuotaExceeded)
@@ -57,6 +57,28 @@ def test_an_actor_in_another_interpreter_takes_messages_and_answers() -> None:
         assert isinstance(total, pool_actors.Total)
         assert total == pool_actors.Total(22, [5, 7])
         assert counter.path == "/user/counter"
+
+
+@needs_interpreters
+def test_no_stack_is_looked_at_while_there_are_other_interpreters() -> None:
+    """CPython would make frames of theirs that they cannot free: the process would end."""
+    found: list[events.BlockingCall] = []
+
+    class Holder:
+        def receive(self, seconds: float) -> bool:
+            time.sleep(seconds)
+            return True
+
+    with start() as first:  # so that the one looked at starts beside an interpreter
+        with odeon.ActorSystem.start("held", slow_handler=0.02) as system:
+            system.events.subscribe(found.append, events.BlockingCall)
+            held = system.spawn(Holder).ask(0.5)
+            counter = first.spawn(pool_actors.Counter, dispatcher="crunch")
+            for i in range(2000):
+                counter.tell(pool_actors.Add(i))
+            assert counter.ask_blocking("total", timeout=60).seen == list(range(2000))
+            assert held.wait() is True
+    assert found == []
 
 
 @needs_interpreters

@@ -6,12 +6,14 @@ it says is logged (``odeon.blocking``) and published (:class:`odeon.events.Block
 until the thread is let go. The thread runs while a system is open; it costs two wake-ups of a host
 a ``slow_handler``.
 
-A call into C that keeps the interpreter's lock is seen only when it gives it up.
+A call into C that keeps the interpreter's lock is seen only when it gives it up. While the process
+has other interpreters, no stack is looked at: see :func:`_frame_of`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -19,6 +21,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from .events import BlockingCall
     from .system import ActorSystem
 
-__all__ = ["forget", "watch"]
+__all__ = ["beside_another_interpreter", "forget", "watch"]
 
 _log = logging.getLogger("odeon.blocking")
 _SHORTEST_TICK = 0.01
@@ -90,7 +93,7 @@ def _tell(system: ActorSystem, found: BlockingCall) -> None:
 
 def _look_at(watched: _Watched, system: ActorSystem, held_for: float) -> BlockingCall | None:
     """What the host's thread does now; None: nothing that blocks, or somebody else's handler."""
-    innermost = sys._current_frames().get(watched.ident)
+    innermost = _frame_of(watched.ident)
     if innermost is None:
         return None
     hand = _native._in_hand(watched.mark)
@@ -112,6 +115,34 @@ def _look_at(watched: _Watched, system: ActorSystem, held_for: float) -> Blockin
         held="loop" if watched.host.loop is not None else "thread", held_for=held_for,
         stack=tuple(f"{_short(frame.f_code.co_filename)}:{frame.f_lineno} "
                     f"{frame.f_code.co_qualname}" for frame in frames[begun:][-_STACK_MAX:]))
+
+
+_looking = threading.Lock()
+_pools = 0  # interpreters of dispatchers
+
+
+@contextlib.contextmanager
+def beside_another_interpreter() -> Iterator[None]:
+    """While another interpreter runs, from before it is made: no stack is looked at."""
+    global _pools
+    with _looking:
+        _pools += 1
+    try:
+        yield
+    finally:
+        with _looking:
+            _pools -= 1
+
+
+def _frame_of(ident: int) -> FrameType | None:
+    """The innermost frame of a thread. CPython (3.13) has no way to ask for one: it makes frame
+    objects for the threads of all interpreters, with this one's memory, and another interpreter
+    that frees such an object breaks the heap. So there is none while there are others."""
+    with _looking:
+        known: Any = sys.modules.get("_interpreters") or sys.modules.get("_xxsubinterpreters")
+        if _pools or (known is not None and len(known.list_all()) > 1):
+            return None
+        return sys._current_frames().get(ident)
 
 
 def _frames_of(innermost: FrameType) -> list[FrameType]:

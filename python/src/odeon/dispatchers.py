@@ -128,9 +128,12 @@ class _Interpreters:
             }
         )
 
+        from . import _watchdog  # a program without such a pool need not have it
+
         def run() -> None:
             try:
-                self._pool.run_interpreter(boot)
+                with _watchdog.beside_another_interpreter():
+                    self._pool.run_interpreter(boot)
             finally:
                 os.close(ready_there)
                 os.close(stop_there)
