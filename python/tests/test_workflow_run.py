@@ -483,25 +483,28 @@ def test_a_compensation_has_the_attempts_of_its_step_and_its_failure_is_told() -
 
 def test_what_is_under_way_is_given_up_unless_it_has_a_compensation() -> None:
     log: list[str] = []
+    given_up = asyncio.Event()
 
-    def slow(name: str) -> Any:
-        async def body(v: int) -> int:
-            try:
-                await asyncio.sleep(0.01)
-                log.append(f"{name} done")
-            except asyncio.CancelledError:
-                log.append(f"{name} given up")
-                raise
-            return v
+    async def free(v: int) -> int:
+        try:
+            await asyncio.sleep(600)
+        except asyncio.CancelledError:
+            log.append("free given up")
+            given_up.set()
+            raise
+        return v
 
-        return body
+    async def keep(v: int) -> int:
+        await given_up.wait()
+        log.append("kept done")
+        return v
 
     async def fail(v: int) -> int:
         await asyncio.sleep(0.001)
         raise ValueError("no")
 
-    kept = step("kept", slow("kept")).compensated_by(lambda: log.append("kept undone"))
-    w = Workflow(fan_out(step("free", slow("free")), kept, step("fail", fail)))
+    kept = step("kept", keep).compensated_by(lambda: log.append("kept undone"))
+    w = Workflow(fan_out(step("free", free), kept, step("fail", fail)))
     with pytest.raises(ActorFailed):
         run(w, 0)
     assert log == ["free given up", "kept done", "kept undone"]
