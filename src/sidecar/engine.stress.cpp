@@ -113,3 +113,25 @@ TEST_CASE("every invocation is answered once, whatever ends meanwhile") {
     }
   }
 }
+
+TEST_CASE("ten thousand actors with state are put away and come back with what they had") {
+  constexpr int n = 10'000;
+  actor_system system("sidecar", {.workers = 4});
+  const auto store = std::make_shared<test_store>();
+  engine sidecar(system, store);
+  REQUIRE(sidecar.register_app({"bank", counters(), counting_app()}));
+  std::atomic<int> answered{0}, wrong{0};
+  for (int round = 1; round <= 3; ++round) {
+    for (int i = 0; i < n; ++i)
+      sidecar.invoke(up("a" + std::to_string(i)), std::nullopt,
+                     [&, round](const invocation_answer& a) {
+                       if (text_of(a.value) != std::to_string(round)) wrong.fetch_add(1);
+                       answered.fetch_add(1);
+                     });
+    odeon::stress::await(
+        system, [&] { return answered.load() == round * n && sidecar.figures().active_now == 0; });
+  }
+  CHECK(wrong.load() == 0);
+  CHECK(sidecar.figures().activations >= 3 * n);
+  CHECK(store->newest("a9999") == "3");
+}

@@ -265,6 +265,42 @@ TEST_CASE("a checkpoint's answer waits for the store") {
   CHECK(w.store->newest("joe") == "123");
 }
 
+struct test_elsewhere final : elsewhere {
+  void invoke(invocation what, time_point, done_fn done) override {
+    const bool known = what.actor.system == "shop";
+    invoked.push_back(what.actor.name);
+    done({known ? outcome::ok : outcome::actor_not_found, "", what.value});
+  }
+  void registered(const std::string& system) override { systems.push_back(system); }
+  void publish(const std::string& system, const broadcast& what) override {
+    published.push_back(system + ":" + what.channel);
+  }
+  std::vector<std::string> invoked, systems, published;
+};
+
+TEST_CASE(
+    "what is for a system that nobody registered here goes elsewhere, and what is published") {
+  one_actor w;
+  w.actors["joe"].channel = "news";
+  w.register_all();
+  const auto other = std::make_shared<test_elsewhere>();
+  w.sidecar->set_elsewhere(other);
+  CHECK(
+      text_of(w.begin({.actor = {"shop", "sue"}, .action = "x", .value = text("v")}).get().value) ==
+      "v");
+  CHECK(w.begin({.actor = {"none", "sue"}, .action = "x"}).get().status ==
+        outcome::actor_not_found);
+  CHECK(w.invoke("jim", "x").status == outcome::actor_not_found);  // of a system that is here
+  CHECK(other->invoked == std::vector<std::string>{"sue", "sue"});
+  w.sidecar->publish("bank", {"news", "add", text("1")});
+  w.sidecar->publish_here({"news", "add", text("2")});
+  w.rt.settle();
+  CHECK(w.state("joe") == "12");
+  CHECK(other->published == std::vector<std::string>{"bank:news"});
+  w.register_all();
+  CHECK(other->systems == std::vector<std::string>{"bank", "bank"});
+}
+
 TEST_CASE("a registration that contradicts itself is refused whole, with which and why") {
   const auto refused = [](actor_def d) {
     world w;

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <odeon/core/actor_system.hpp>
+#include <odeon/core/log.hpp>
 #include <odeon/runtime/simulated.hpp>
 #include <odeon/sidecar/engine.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -241,9 +243,16 @@ inline result<action_answer> add_up(const action_call& c) {
   return action_answer{.state = text(now), .value = text(now)};
 }
 
+/// Of all worlds: `ODEON_TEST_SEED`, or 1. Another one lets actors run in another order.
+inline std::uint64_t seed() {
+  const char* given = std::getenv("ODEON_TEST_SEED");
+  return given ? std::strtoull(given, nullptr, 10) : 1;
+}
+inline const bool quiet = (set_log_level(log_level::off), true);
+
 /// An engine on a simulated runtime. What is asked is answered when the world settles.
 struct world {
-  simulated_runtime rt;
+  simulated_runtime rt{{.seed = seed()}};
   std::shared_ptr<test_store> store = std::make_shared<test_store>();
   std::shared_ptr<test_app> app = std::make_shared<test_app>();
   std::map<std::string, actor_def> actors;

@@ -343,7 +343,7 @@ TEST_CASE("stopping ends what does not end by itself, and says whose state is no
   CHECK(w.store->newest("ann") == "b");
 }
 
-TEST_CASE("ten thousand actors with state are put away and come back with what they had") {
+TEST_CASE("a thousand actors with state are put away and come back with what they had") {
   world w;
   w.define({.name = "account",
             .kind = actor_kind::unnamed,
@@ -352,7 +352,7 @@ TEST_CASE("ten thousand actors with state are put away and come back with what t
             .actions = {"add"}});
   w.app->on("account.add", add_up);
   w.register_all();
-  constexpr int n = 10'000;
+  constexpr int n = 1000;
   std::size_t wrong = 0;
   const auto all = [&](const std::string& wanted) {
     for (int i = 0; i < n; ++i)
@@ -375,7 +375,7 @@ TEST_CASE("ten thousand actors with state are put away and come back with what t
   CHECK(w.sidecar->figures().active_now == 0);
   CHECK(wrong == 0);
   CHECK(w.sidecar->figures().succeeded == 2 * n);
-  CHECK(w.store->newest("a9999") == "9999;9999;");
+  CHECK(w.store->newest("a999") == "999;999;");
 }
 
 }  // namespace

@@ -12,7 +12,8 @@
 //   active → absent    by `gone` of an entity that failed: what is in its mailbox is answered with
 //                      `error` when the mailbox is emptied
 //
-// `tell` never waits, so nothing waits under the lock; answers are given outside of it.
+// `tell` never waits, so nothing waits under the lock; answers are given outside of it, also those
+// to requests that were told to an entity which ended at that moment.
 // An entity is known by its incarnation: what an older one says about itself is of no effect.
 
 #include "sidecar/internal/directory.hpp"
@@ -83,6 +84,7 @@ result<void> directory::route(const entity_place& to, request_ptr& what) {
   what->key = key_of(to.stored_as.system, to.stored_as.name);
   const std::string& key = what->key;
   shard& in = shard_of(key);
+  const answers_later outside;
   std::lock_guard guard(in.mutex);
   auto at = in.slots.find(key);
   if (at == in.slots.end()) {
@@ -128,6 +130,7 @@ bool directory::leave(const entity_seed& who, std::uint64_t taken) {
 
 void directory::stay(const entity_seed& who) {
   shard& in = shard_of(who.key);
+  const answers_later outside;
   std::lock_guard guard(in.mutex);
   const auto at = in.slots.find(who.key);
   if (at == in.slots.end() || at->second.incarnation != who.incarnation) return;
@@ -141,6 +144,7 @@ void directory::stay(const entity_seed& who) {
 }
 
 void directory::gone(const entity_seed& who) {
+  const answers_later outside;
   std::deque<request_ptr> refused;
   error why(errc::system_stopped);
   bool was_last = false;

@@ -46,23 +46,6 @@ class state_asker {
 
 }  // namespace
 
-request::~request() {
-  if (!ended) answer({outcome::error, "the actor '" + to.name + "' ended before it was done", {}});
-  leave_actor();
-}
-
-void request::answer(invocation_answer with) {
-  if (std::exchange(ended, true)) return;
-  const outcome how = with.status;
-  leave_actor();
-  if (reply ? reply->give(std::move(with)) : from == origin::invoked) core->counts.ended(how);
-}
-
-void request::leave_actor() noexcept {
-  if (auto load = std::exchange(counted, nullptr)) load->waiting.fetch_sub(1);
-  if (waiter != 0) core->waiting.unwait(waiter, key);
-}
-
 void counters::ended(outcome how) noexcept {
   (how == outcome::ok                ? succeeded
    : how == outcome::actor_not_found ? not_found
@@ -175,7 +158,8 @@ void engine_core::submit_known(invocation what, std::optional<time_point> deadli
   if (what.scheduled_to) {
     if (*what.scheduled_to > rt.wall_now()) {
       if (found.what->def.kind == actor_kind::unnamed) what.actor.parent = found.what->def.name;
-      return schedule(std::move(what), std::move(done));
+      return schedule(std::move(what), deadline.value_or(now() + options.request_time),
+                      std::move(done));
     }
     what.async = true;
   }
@@ -301,7 +285,7 @@ void engine_core::tell_subscribers(const std::string& system, const broadcast& w
   }
 }
 
-void engine_core::schedule(invocation what, engine::done_fn done) {
+void engine_core::schedule(invocation what, time_point deadline, engine::done_fn done) {
   counts.scheduled.fetch_add(1);
   std::array<std::byte, 16> random{};
   rt.random(random);
@@ -314,10 +298,11 @@ void engine_core::schedule(invocation what, engine::done_fn done) {
   record.due = *what.scheduled_to;
   record.what = std::move(what);
   const wall_time due = record.due;
-  store->schedule(std::move(record),
-                  [to = scheduler_, due, done = std::move(done)](result<void> how) mutable {
-                    to.tell<record_stored>(due, std::move(how), std::move(done));
-                  });
+  const auto reply = reply_once::begin(rt, deadline, std::move(done), nullptr);
+  reply->note("it was being stored for its time");
+  store->schedule(std::move(record), [to = scheduler_, due, reply](result<void> how) {
+    to.tell<record_stored>(due, std::move(how), reply);
+  });
 }
 
 result<void> engine_core::begin_scheduled(invocation what) {

@@ -88,7 +88,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] found_actor resolve(const actor_id& who);
   [[nodiscard]] std::shared_ptr<worker_pool> pool_of(const std::string& key);
   [[nodiscard]] std::shared_ptr<elsewhere> other() const;
-  void schedule(invocation what, engine::done_fn done);
+  void schedule(invocation what, time_point deadline, engine::done_fn done);
   /// To the subscribers in that system.
   void tell_subscribers(const std::string& system, const broadcast& what,
                         const std::optional<actor_id>& from);

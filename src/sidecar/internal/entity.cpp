@@ -67,8 +67,7 @@ void entity::begin_life() {
   last_used_ = t;
   snapshot_from_ = t + core_->options.first_snapshot;
   if (dirty_) arm_snapshot();
-  if (def_ && !def_->def.channel.empty() && def_->def.kind == actor_kind::unnamed)
-    core_->defs.subscribe(seed_->id.system, def_->def.channel, seed_->id.name);
+  subscribe();
   arm_timers();
   if (def_) arm_idle(def_->def.deactivate_after);
   if (def_ && !def_->init.empty()) {
@@ -91,7 +90,14 @@ void entity::refresh_definition() {
   if (fresh == def_) return;
   const bool had = def_ != nullptr;
   def_ = std::move(fresh);
-  if (had && opened_) arm_timers();
+  if (!had || !opened_) return;
+  subscribe();
+  arm_timers();
+}
+
+void entity::subscribe() {
+  if (def_ && !def_->def.channel.empty() && def_->def.kind == actor_kind::unnamed)
+    core_->defs.subscribe(seed_->id.system, def_->def.channel, seed_->id.name);
 }
 
 void entity::arm_timers() {
@@ -128,7 +134,7 @@ void entity::on(alarm m) {
   switch (m.what) {
     case alarm_of::idle: {
       idle_armed_ = false;
-      const duration after = def_ ? def_->def.deactivate_after : duration(0);
+      const duration after = def_ ? def_->def.deactivate_after : leave_again;
       const duration left = last_used_ + after - t;
       if (left <= duration::zero()) try_leave();
       if (!ended_ && !leaving_)

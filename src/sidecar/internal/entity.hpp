@@ -56,6 +56,7 @@ class entity : public actor<work, store_opened, store_saved, app_answered, place
   // entity.cpp: from its activation to its end
   void opened(opened_state with);
   void begin_life();
+  void subscribe();
   void arm_timers();
   void arm_idle(duration wait);
   void arm_guard();

@@ -87,7 +87,7 @@ void entity::attempt() {
   if (!def_) return fail_run("no app has '" + seed_->of + "' any more");
   ++r.attempt;
   r.where = run::at::place;
-  if (r.trouble.empty()) r.what->note(whereabouts());
+  r.what->note(whereabouts());
   // What a run of another actor waits for needs no place: it holds one already.
   if (r.what->waiter == 0) {
     r.gate = def_->app;
@@ -108,7 +108,8 @@ void entity::leave_gate() {
 void entity::call() {
   run& r = *run_;
   r.where = run::at::app;
-  if (r.trouble.empty()) r.what->note(whereabouts());
+  r.trouble.clear();
+  r.what->note(whereabouts());
   action_call c{.actor = seed_->id,
                 .action = r.what->action,
                 .value = r.what->value,

@@ -64,9 +64,9 @@ void entity::saved(result<state_lease> how) {
                     "' has taken over: " + std::string(why.text()));
   }
   dirty_ = true;
-  lease_good_ = false;
   core_->counts.store_failures.fetch_add(1);
-  log().warn("the state of '{}' was not stored: {}", seed_->key, why.to_string());
+  if (std::exchange(lease_good_, false))  // the first of a row
+    log().warn("the state of '{}' was not stored: {}", seed_->key, why.to_string());
   after_save(false, std::string(why.text()));
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 /// @file An invocation on its way.
 
@@ -57,5 +58,23 @@ struct request {
   bool ended = false;
 };
 using request_ptr = std::unique_ptr<request>;
+
+/// While there is one on this thread, requests that are destroyed unanswered are answered at its
+/// end: made before a lock is taken, it keeps those who are answered from finding it taken.
+class answers_later {
+ public:
+  answers_later() noexcept;
+  ~answers_later();
+  answers_later(const answers_later&) = delete;
+
+ private:
+  friend struct request;
+  struct put_off {
+    std::shared_ptr<reply_once> reply;
+    invocation_answer answer;
+  };
+  answers_later* const before_;
+  std::vector<put_off> all_;
+};
 
 }  // namespace odeon::sidecar::detail

@@ -43,9 +43,10 @@ void scheduler::read() {
 
 void scheduler::on(record_stored m) {
   if (m.how)
-    m.done({});
+    m.reply->give({});
   else
-    m.done({outcome::error, "it was not scheduled: " + std::string(m.how.error().text()), {}});
+    m.reply->give(
+        {outcome::error, "it was not scheduled: " + std::string(m.how.error().text()), {}});
   const auto core = core_.lock();
   if (!core) return;
   if (reading_) {

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "sidecar/internal/reply.hpp"
 #include <odeon/core/actor.hpp>
 #include <odeon/sidecar/state_store.hpp>
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -19,7 +19,7 @@ class engine_core;
 struct record_stored {
   wall_time due;
   result<void> how;
-  std::move_only_function<void(invocation_answer)> done;
+  std::shared_ptr<reply_once> reply;
 };
 struct due_read {
   result<std::vector<scheduled_invocation>> page;
