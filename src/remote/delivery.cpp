@@ -11,12 +11,23 @@
 #include <odeon/wire/wire.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace odeon::remote::detail {
 
 namespace {
 
 constexpr duration longest = std::chrono::hours(24 * 365);  // that a peer may say
+
+/// Senders of tells by the serial of their name, which is unique in this process. Weak: cells are
+/// type stable, and another generation says that it is another's by now.
+struct known_sender {
+  name_serial serial = 0;
+  std::uint32_t generation = 0;
+  core::cell* cell = nullptr;
+};
+constexpr std::size_t senders_known = 16;
+thread_local std::array<known_sender, senders_known> known_senders;
 
 std::string at_node(const error& why, const peer& from) {
   return std::string(why.text()) + " [at " + from.node() + "]";
@@ -60,9 +71,14 @@ void endpoint_state::deliver(peer& from, const user_message& m) {
   e.trace = m.trace;
   e.cause = 0;
   any_ref asker;
-  const sender who = far_sender(from, m.from, m.kind == user_kind::ask ? &asker : nullptr);
-  e.from = who.cell;
-  e.generation = who.generation;
+  known_sender& known = known_senders[m.from_serial % senders_known];
+  if (m.kind != user_kind::tell || m.from_serial == 0 || known.serial != m.from_serial ||
+      known.cell->generation() != known.generation) {
+    const sender who = far_sender(from, m.from, m.kind == user_kind::ask ? &asker : nullptr);
+    known = {who.cell ? m.from_serial : 0, who.generation, who.cell};
+  }
+  e.from = known.cell;
+  e.generation = known.generation;
   if (core::envelope_extra* x = e.extra()) {
     x->key = m.key;
     x->priority = m.priority;

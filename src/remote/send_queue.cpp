@@ -110,17 +110,20 @@ pushed send_queue::push(const user_message& m, std::size_t bound) noexcept {
   const std::size_t size = flat_size(m);
   const odeon::detail::spin_guard hold(lock_);
   if (closed_) return pushed::closed;
-  // Only senders add, and they hold the lock; the writer may take off meanwhile, which only makes
-  // room: no order is needed.
-  const std::size_t before = bytes_.load(std::memory_order_relaxed);
+  const std::size_t before = bytes();  // the writer may make room meanwhile
   if (before != 0 && before + size > bound) return pushed::full;
-  try {
-    write_flat(room_for(size), m);
-  } catch (const std::bad_alloc&) {
-    return pushed::full;
+  if (filler_ != nullptr && filler_->fill(m)) {
+    filled_.bytes += size;
+    ++filled_.messages;
+  } else {
+    filler_ = nullptr;
+    try {
+      write_flat(room_for(size), m);
+    } catch (const std::bad_alloc&) {
+      return pushed::full;
+    }
   }
-  bytes_.fetch_add(size, std::memory_order_relaxed);
-  count_.fetch_add(1, std::memory_order_relaxed);
+  came_.add({size, 1});
   wanted_ = true;
   return std::exchange(busy_, true) ? pushed::queued : pushed::become_writer;
 }
@@ -131,9 +134,15 @@ bool send_queue::nudge() noexcept {
   return !std::exchange(busy_, true);
 }
 
+void send_queue::revoke() noexcept {
+  const odeon::detail::spin_guard hold(lock_);
+  revoked_ = true;
+  filler_ = nullptr;
+}
 void send_queue::close() noexcept {
   const odeon::detail::spin_guard hold(lock_);
-  closed_ = true;
+  closed_ = revoked_ = true;
+  filler_ = nullptr;
 }
 void send_queue::open() noexcept {
   const odeon::detail::spin_guard hold(lock_);
@@ -148,7 +157,22 @@ void send_queue::trim() noexcept {
 
 void send_queue::begin() noexcept {
   const odeon::detail::spin_guard hold(lock_);
-  wanted_ = false;
+  wanted_ = revoked_ = false;
+  filler_ = nullptr;
+  went_.add(std::exchange(filled_, {}));
+}
+
+// Under the lock, by the writer.
+void send_queue::set_filler(frame_filler& frames) noexcept {
+  if (!revoked_ && filling_.empty() && at_block_ == taken_.size()) filler_ = &frames;
+}
+void send_queue::offer(frame_filler& frames) noexcept {
+  const odeon::detail::spin_guard hold(lock_);
+  set_filler(frames);
+}
+void send_queue::withdraw() noexcept {
+  const odeon::detail::spin_guard hold(lock_);
+  filler_ = nullptr;
 }
 
 bool send_queue::front(user_message& m) noexcept {
@@ -169,8 +193,7 @@ bool send_queue::front(user_message& m) noexcept {
 
 void send_queue::pop() noexcept {
   at_ += front_size_;
-  bytes_.fetch_sub(front_size_, std::memory_order_relaxed);
-  count_.fetch_sub(1, std::memory_order_relaxed);
+  went_.add({front_size_, 1});
   block& b = taken_[at_block_];
   if (at_ < b.used) return;
   block done = std::move(b);
@@ -182,10 +205,11 @@ void send_queue::pop() noexcept {
   if (!spare_.data) std::swap(spare_, done);
 }
 
-bool send_queue::pause() noexcept {
+bool send_queue::pause(frame_filler* frames) noexcept {
   const odeon::detail::spin_guard hold(lock_);
   if (wanted_) return false;
   busy_ = false;
+  if (frames != nullptr) set_filler(*frames);
   return true;
 }
 

@@ -98,3 +98,102 @@ TEST_CASE("many messages of all sizes keep their order and their content") {
   CHECK(drain(q) == sent);
   CHECK(q.bytes() == 0);
 }
+
+namespace {
+
+/// Takes so many, and no more.
+class frames final : public frame_filler {
+ public:
+  explicit frames(std::size_t most) : most_(most) {}
+  [[nodiscard]] bool fill(const user_message& m) noexcept override {
+    if (all.size() == most_) return false;
+    all.emplace_back(wire::as_text(m.message.payload));
+    return true;
+  }
+  std::vector<std::string> all;
+
+ private:
+  std::size_t most_;
+};
+using texts = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("frames that are offered take what is sent, and what they refuse is overtaken by none") {
+  send_queue q;
+  frames f(2);
+  CHECK(q.nudge());
+  q.begin();
+  CHECK(q.pause(&f));
+  CHECK(q.push(text("one"), plenty) == pushed::become_writer);
+  CHECK(q.push(text("two"), plenty) == pushed::queued);
+  CHECK(q.push(text("three"), plenty) == pushed::queued);
+  CHECK(f.all == texts{"one", "two"});
+  f.all.clear();  // there is room again, but one waits
+  CHECK(q.push(text("four"), plenty) == pushed::queued);
+  CHECK(q.messages() == 4);
+  q.begin();
+  CHECK(q.messages() == 2);
+  CHECK(drain(q) == texts{"three", "four"});
+  CHECK(f.all.empty());
+}
+
+TEST_CASE("frames are not offered while messages wait, nor while the writer has them") {
+  send_queue q;
+  frames f(10);
+  CHECK(q.push(text("one"), plenty) == pushed::become_writer);
+  q.begin();
+  q.offer(f);
+  CHECK(q.push(text("two"), plenty) == pushed::queued);
+  CHECK(drain(q) == texts{"one", "two"});
+  q.offer(f);
+  CHECK(q.push(text("three"), plenty) == pushed::queued);
+  q.withdraw();
+  CHECK(q.push(text("four"), plenty) == pushed::queued);
+  CHECK(f.all == texts{"three"});
+  CHECK(drain(q) == texts{"four"});
+  q.offer(f);
+  q.begin();
+  CHECK(q.push(text("five"), plenty) == pushed::queued);
+  CHECK(f.all == texts{"three"});
+  CHECK_FALSE(q.pause(&f));
+  CHECK(drain(q) == texts{"five"});
+}
+
+TEST_CASE("revoked frames get nothing more, and no others are taken before the writer begins") {
+  send_queue q;
+  frames f(10);
+  CHECK(q.nudge());
+  q.begin();
+  q.offer(f);
+  SUBCASE("because the connection has ended") { q.revoke(); }
+  SUBCASE("because nothing is sent for now") {
+    q.close();
+    q.open();
+  }
+  q.offer(f);
+  CHECK(q.push(text("one"), plenty) == pushed::queued);
+  CHECK(f.all.empty());
+  CHECK(drain(q) == texts{"one"});
+  q.offer(f);  // still the frames of before
+  CHECK(q.push(text("two"), plenty) == pushed::queued);
+  CHECK(drain(q) == texts{"two"});
+  q.begin();
+  q.offer(f);
+  CHECK(q.push(text("three"), plenty) == pushed::queued);
+  CHECK(f.all == texts{"three"});
+}
+
+TEST_CASE("the bound counts what stands in frames until the writer takes them") {
+  send_queue q;
+  frames f(10);
+  CHECK(q.nudge());
+  q.begin();
+  CHECK(q.pause(&f));
+  CHECK(q.push(text(std::string(1500, 'x')), 2000) == pushed::become_writer);
+  CHECK(q.push(text(std::string(1500, 'y')), 2000) == pushed::full);
+  CHECK(f.all.size() == 1);
+  q.begin();
+  CHECK(q.bytes() == 0);
+  CHECK(q.push(text(std::string(1500, 'y')), 2000) == pushed::queued);
+}

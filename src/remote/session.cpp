@@ -207,10 +207,11 @@ bool session::has_output() const noexcept {
          o.chunks.ready(o.credit[index_of(lane::large)]);
 }
 
-void session::take(output& out) {
+void session::gather(output& out) {
   ODEON_ASSERT(out.empty(), "what the last call gave has been written");
   write_half& w = *write_;
   if (wire::buffer& hello = shared_->acquaintance.out(); !hello.empty()) out.first.swap(hello);
+  out.handshake = out.first.size();
   if (w.open && !w.open->gone) {
     w.control(out.first);
     w.ordinary(out.ordinary);
@@ -222,6 +223,22 @@ void session::take(output& out) {
   }
   w.counters.bytes += out.size();
 }
+
+void session::seal(output& out) {
+  write_half& w = *write_;
+  if (!w.open) return;
+  frame_writer& frames = w.open->frames;
+  w.counters.frames += frames.seal(out.first, out.handshake);
+  w.counters.frames += frames.seal(out.ordinary);
+  w.counters.frames += frames.seal(out.large);
+}
+
+void session::take(output& out) {
+  gather(out);
+  seal(out);
+}
+
+frame_filler& session::frames() noexcept { return *write_; }
 
 std::size_t session::held_bytes() const noexcept {
   return write_->open ? write_->open->chunks.held_bytes() : 0;

@@ -1,3 +1,4 @@
+#include "remote/internal/send_queue.hpp"
 #include "remote/session_pair.test.hpp"
 
 #include <doctest/doctest.h>
@@ -355,4 +356,45 @@ TEST_CASE("the room follows what comes, both ways") {
   CHECK(p.b.s.room().size() > before);
   for (int i = 0; i < 1000; ++i) p.send(p.a, {tell("/user/x", bytes(1))});
   CHECK(p.b.s.room().size() <= 8192);
+}
+
+TEST_CASE("what is put into frames while others are sealed comes behind them, checks in order") {
+  for (const protection how : {protection::none, protection::secret}) {
+    pair p(how);
+    p.run();
+    frame_filler& frames = p.a.s.frames();
+    CHECK(frames.fill(tell("/user/x", bytes_of("one")).view()));
+    REQUIRE(p.a.s.add(tell("/user/x", bytes_of("two")).view()) == true);
+    REQUIRE(p.a.outbox.add(bytes_of("record")).has_value());
+    output first, second;
+    p.a.s.gather(first);
+    CHECK(frames.fill(tell("/user/x", bytes_of("three")).view()));
+    p.a.s.seal(first);
+    p.a.s.take(second);
+    for (const output* out : {&first, &second})
+      for (const auto* b : {&out->first, &out->ordinary, &out->large})
+        REQUIRE(p.b.feed(b->view()).has_value());
+    REQUIRE(p.b.messages.size() == 3);
+    CHECK(text_of(p.b.messages[2].payload) == "three");
+    CHECK(p.b.records == std::vector<std::string>{"record"});
+    CHECK(p.a.s.sent().messages == 3);
+  }
+}
+
+TEST_CASE("frames refuse what is large, what is to be compressed, and what has no credit") {
+  session_options a = options_of(role::dialer), b = options_of(role::acceptor);
+  a.compress = b.compress = true;
+  pair p(a, b);
+  frame_filler& frames = p.a.s.frames();
+  CHECK_FALSE(frames.fill(tell("/user/x", bytes(1)).view()));  // nobody is there yet
+  p.run();
+  CHECK_FALSE(frames.fill(tell("/user/x", bytes(5000)).view()));
+  CHECK_FALSE(frames.fill(tell("/user/x", bytes(a.compress_above)).view()));
+  CHECK_FALSE(frames.fill(tell(std::string(name_bytes_max + 1, 'n'), bytes(1)).view()));
+  CHECK(frames.fill(tell("/user/x", bytes(a.compress_above - 1)).view()));
+  std::size_t taken = 0;
+  while (frames.fill(tell("/user/x", bytes(1000)).view()))
+    if (++taken % 100 == 0) (void)p.a.take();  // written, and read by nobody
+  CHECK((taken * 1000 > b.limits.credit_bytes / 2 && taken * 1000 < b.limits.credit_bytes));
+  CHECK(p.a.s.add(tell("/user/x", bytes(1000)).view()) == false);
 }

@@ -8,6 +8,23 @@ bool session::write_half::open_state::control_due() const noexcept {
   return acknowledge || pong || ping || std::ranges::any_of(grant, [](auto n) { return n != 0; });
 }
 
+bool session::write_half::fill(const user_message& m) noexcept {
+  if (!open) return false;
+  const open_state& o = *open;
+  const std::size_t size = m.message.payload.size();
+  const auto form = static_cast<unsigned>(m.message.form);
+  if (o.last || o.gone || !o.chunks.empty() || o.ordinary.size() >= fill_bytes_max ||
+      size > std::min(fill_payload_max, o.message_bytes) ||
+      (o.compress && size >= o.compress_above) ||
+      std::max({m.to.path.size(), m.from.path.size(), m.message.manifest.size()}) >
+          name_bytes_max ||
+      (!m.message.manifest.empty() && (form > 31 || (o.codecs >> form & 1U) == 0)) ||
+      item_bound(m) > o.credit[index_of(lane::ordinary)])
+    return false;
+  append(m);
+  return true;
+}
+
 void session::write_half::close_ordinary() {
   open_state& o = *open;
   if (!o.begun) return;
@@ -41,7 +58,6 @@ void session::write_half::append(const user_message& m) {
 void session::write_half::control(wire::buffer& out) {
   open_state& o = *open;
   if (!o.control_due() && (outbox == nullptr || !outbox->ready())) return;
-  const std::size_t from = out.size();
   std::size_t begun = o.frames.begin(out, lane::control);
   if (o.pong) {
     append_word(out, control_item::pong);
@@ -76,15 +92,12 @@ void session::write_half::control(wire::buffer& out) {
     counters.records += p->last ? 1 : 0;
   }
   o.frames.close(out, begun);
-  counters.frames += o.frames.seal(out, from);
 }
 
 void session::write_half::ordinary(wire::buffer& out) {
   open_state& o = *open;
   close_ordinary();
-  if (o.ordinary.empty()) return;
-  counters.frames += o.frames.seal(o.ordinary);
-  out.swap(o.ordinary);
+  if (!o.ordinary.empty()) out.swap(o.ordinary);
 }
 
 void session::write_half::large(wire::buffer& out) {
@@ -102,9 +115,7 @@ void session::write_half::large(wire::buffer& out) {
       ++counters.messages;
     credit -= out.size() - before;
   }
-  if (out.empty()) return;
-  o.frames.close(out, begun);
-  counters.frames += o.frames.seal(out);
+  if (!out.empty()) o.frames.close(out, begun);
 }
 
 void session::write_half::farewell(wire::buffer& out) {
@@ -115,7 +126,6 @@ void session::write_half::farewell(wire::buffer& out) {
   append_varint(out, o.last->second.size());
   out.append(o.last->second);
   o.frames.close(out, begun);
-  counters.frames += o.frames.seal(out, begun);
   o.gone = true;
 }
 

@@ -58,6 +58,7 @@ void stream::use(std::shared_ptr<link> l) noexcept {
     before = std::exchange(orders_.next, std::move(l));
     orders_.change = true;
   }
+  queue.revoke();
   wake();
 }
 void stream::beat() noexcept {
@@ -115,7 +116,7 @@ void stream::run(unsigned turns) noexcept {
       if (--turns == 0) return submit();
       continue;
     }
-    if (queue.pause()) return;
+    if (queue.pause(free_frames())) return;
   }
 }
 
@@ -147,6 +148,7 @@ void stream::obey(orders& o) {
 
 /// Large messages that the connection had begun with, or not, are unsent.
 void stream::let_link_go(const error& why) {
+  queue.withdraw();
   const std::shared_ptr<link> old = std::move(link_);
   link_ = nullptr;
   old->talk.drain([&](const user_message& m) { unsent_.emplace_back(held_message(m), why); });
@@ -213,11 +215,11 @@ stream::turn stream::take_turn() {
   {
     const auto hold = control();
     if (l.dead) return turn::broken;
-    if (s.has_output()) s.take(l.out);
+    if (s.has_output()) s.gather(l.out);
     if (l.out.empty() && leave_) {
       // Everything else that can be written is.
       s.goodbye(leave_->why, leave_->text);
-      s.take(l.out);
+      s.gather(l.out);
       leave_.reset();
       left_ = true;
     }
@@ -232,10 +234,17 @@ stream::turn stream::take_turn() {
 }
 
 void stream::end_link() {
+  queue.withdraw();
   link_->finish_writing();
   link_ = nullptr;
 }
 
+/// Those that senders may put their messages into.
+frame_filler* stream::free_frames() noexcept {
+  return link_ && fold_ == nullptr && !leave_ && !left_ ? &link_->talk.frames() : nullptr;
+}
+
+/// What was gathered; the next frames fill meanwhile.
 stream::turn stream::write_out() {
   link& l = *link_;
   std::array<const_bytes, 3> pieces;
@@ -247,6 +256,8 @@ stream::turn stream::write_out() {
   const half_counters& sent = l.talk.sent();
   bump(c.sent_messages, sent.messages - std::exchange(counted_messages_, sent.messages));
   bump(c.sent_controls, sent.records - std::exchange(counted_controls_, sent.records));
+  if (frame_filler* const next = free_frames()) queue.offer(*next);
+  l.talk.seal(l.out);
   std::size_t taken = l.wire().try_write(std::span(pieces).first(used));
   if (taken == all) {
     l.out.clear();
@@ -256,6 +267,7 @@ stream::turn stream::write_out() {
   std::size_t first = 0;
   while (taken >= pieces[first].size()) taken -= pieces[first++].size();
   pieces[first] = pieces[first].subspan(taken);
+  queue.withdraw();
   // The connection may call at once on another thread: nothing of this stream is touched behind it.
   peer_.hub().enter();
   l.wire().write(std::span(pieces).subspan(first, used - first),

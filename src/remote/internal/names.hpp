@@ -4,7 +4,9 @@
 #include "messages.hpp"
 #include "protocol.hpp"
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -40,12 +42,11 @@ class name_writer {
   explicit name_writer(name_bounds bounds) noexcept : bounds_(bounds) {}
 
   /// Writes a reference; there must be room for `reference_max` and the text. The texts must be at
-  /// most `name_bytes_max` long. About 5 ns for one that was lately used with the same memory; else
-  /// a look-up by text, which allocates when it is new.
+  /// most `name_bytes_max` long. About 5 ns for one that was lately used, wherever its text stands
+  /// now; else a look-up by text, which allocates when it is new.
   std::byte* put(std::byte* at, name_kind kind, std::string_view text, std::uint64_t extra) {
     if (text.empty() && extra == 0) return put_varint(at, 0);
-    const auto where = reinterpret_cast<std::uintptr_t>(text.data());
-    const entry*& lately = lately_[((where ^ extra) * mix) >> lately_shift_];
+    const entry*& lately = lately_[((sketch(text) ^ extra) * mix) >> lately_shift_];
     if (lately != nullptr && is(*lately, kind, text, extra)) [[likely]]
       return put_varint(at, lately->slot + std::uint64_t{3});
     return look_up(at, kind, text, extra, lately);
@@ -71,6 +72,15 @@ class name_writer {
              ((k.extra * 2 + static_cast<std::size_t>(k.kind)) * 0x9e3779b97f4a7c15U);
     }
   };
+  /// A quick hash: the length and the end, where names differ most; actors differ by their uid.
+  static std::uint64_t sketch(std::string_view text) noexcept {
+    std::uint64_t end = 0;
+    if (text.size() >= sizeof end)
+      std::memcpy(&end, text.data() + text.size() - sizeof end, sizeof end);
+    else
+      for (const char c : text) end = end << 8U | static_cast<unsigned char>(c);
+    return end * mix + text.size();
+  }
   static bool is(const entry& e, name_kind kind, std::string_view text,
                  std::uint64_t extra) noexcept {
     return e.extra == extra && e.kind == kind && e.text == text;
@@ -85,7 +95,7 @@ class name_writer {
   static constexpr std::size_t lately_most = 4096;
 
   name_bounds bounds_;
-  // By where the text stood: four times as many places as there are entries, up to a bound.
+  // By sketch and extra: four times as many places as there are entries, up to a bound.
   std::vector<const entry*> lately_ = std::vector<const entry*>(lately_least);
   unsigned lately_shift_ = 64 - std::countr_zero(lately_least);
   std::deque<entry> entries_;

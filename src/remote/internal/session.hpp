@@ -45,6 +45,8 @@
 
 namespace odeon::remote::detail {
 
+class frame_filler;  // send_queue.hpp
+
 enum class session_state : std::uint8_t { handshake, deciding, open, closed };
 
 /// Who is told what comes. Called by `receive`, in the order of the bytes. Views live for the call.
@@ -73,7 +75,8 @@ struct feedback {
 
 /// What is to be written, in this order. Cleared and used again, it allocates nothing.
 struct output {
-  wire::buffer first;  ///< handshake and control
+  wire::buffer first;         ///< handshake and control
+  std::size_t handshake = 0;  ///< how many bytes of it are no frames
   wire::buffer ordinary;
   wire::buffer large;
   [[nodiscard]] bool empty() const noexcept {
@@ -84,7 +87,7 @@ struct output {
   }
   /// The pieces that are not empty; how many of the array are used.
   std::size_t pieces(std::array<const_bytes, 3>& into) const noexcept;
-  void clear() noexcept { first.clear(), ordinary.clear(), large.clear(); }
+  void clear() noexcept { first.clear(), ordinary.clear(), large.clear(), handshake = 0; }
 };
 
 /// Of one half of one connection; plain counts, read by the thread that uses that half.
@@ -167,8 +170,16 @@ class session {
   /// Makes frames of what was added, with their counters and checks. `out` must be empty: what one
   /// call gives is written before the next is made. Swaps buffers instead of copying. At most
   /// `large_turn` bytes of chunks and `control_window` of records at a time: ask `has_output`
-  /// again.
+  /// again. It is `gather`, then `seal`.
   void take(output& out);
+  /// Frames without counters and checks.
+  void gather(output& out);
+  /// Those, once, in the order of the gathering. Touches nothing that `frames` does.
+  void seal(output& out);
+
+  /// Messages as `add` takes them, but for large ones and those to be compressed, for a queue whose
+  /// lock guards the write half while it is set there. Lives as long as the session.
+  [[nodiscard]] frame_filler& frames() noexcept;
 
   /// Large messages and what must follow them, taken and not wholly given out: their bytes.
   [[nodiscard]] std::size_t held_bytes() const noexcept;

@@ -5,6 +5,7 @@
 #include "handshake.hpp"
 #include "items.hpp"
 #include "names.hpp"
+#include "send_queue.hpp"
 #include "session.hpp"
 
 #include <atomic>
@@ -87,8 +88,11 @@ struct session::read_half {
   result<void> goodbye(cursor& in, session_handler& handler);
 };
 
-struct session::write_half {
+struct session::write_half final : frame_filler {
   explicit write_half(shared& s) noexcept : all(s) {}
+
+  static constexpr std::size_t fill_payload_max = std::size_t{4} << 10U;  // copied under a lock
+  static constexpr std::size_t fill_bytes_max = std::size_t{256} << 10U;  // in frames not written
 
   shared& all;
   half_counters counters;
@@ -116,6 +120,7 @@ struct session::write_half {
   };
   std::optional<open_state> open;
 
+  [[nodiscard]] bool fill(const user_message& m) noexcept override;
   void close_ordinary();
   /// A small message, for which there is credit.
   void append(const user_message& m);

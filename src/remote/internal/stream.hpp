@@ -13,8 +13,13 @@
 /// @file What is written to a peer: a queue, and the connection that takes it at present.
 ///
 /// Protocol. The writer is one thread at a time, as send_queue.hpp says; it owns the write half of
-/// the present link's session. Others give it orders – another link, a heartbeat, a goodbye, to
-/// throw away what waits – under a lock, and nudge the queue.
+/// the present link's session, but for the times when it has offered the frames to the queue:
+/// between two turns, and while what it has gathered is sealed and written. Then senders encode
+/// into them under the queue's lock. It offers none while the connection takes no bytes, has a
+/// goodbye to say, or when it lets a link go. Others give it orders – another link, a heartbeat, a
+/// goodbye, to throw away what waits – under a lock, and nudge the queue; who takes its link away
+/// also revokes the frames, so that what is sent after that is not put into a connection that has
+/// ended: an ask that came after `on_down` was told would wait for ever.
 ///
 /// "Batch while busy, never wait when idle": a sender that finds nobody writing writes itself, at
 /// once, unless the stream has written within the last `calm`; then a thread of the hub does, and
@@ -69,6 +74,7 @@ class stream final : private runnable {
   turn take_turn();
   void add_messages();
   void hand_over() noexcept;
+  [[nodiscard]] frame_filler* free_frames() noexcept;
   turn write_out();
   void written(const result<void>& r) noexcept;
   void let_link_go(const error& why);
