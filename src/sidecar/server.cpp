@@ -1,4 +1,5 @@
 #include "sidecar/internal/http_app.hpp"
+#include "sidecar/internal/kept_apps.hpp"
 #include "sidecar/internal/metrics.hpp"
 #include "sidecar/internal/protocol.hpp"
 #include <odeon/sidecar/server.hpp>
@@ -47,7 +48,8 @@ struct server::core {
   counters counted;
   std::atomic<bool> ready{true};
   http_apps apps;
-  std::optional<http_server> web;  // the last: its handlers use all above
+  std::shared_ptr<kept_apps> kept;  // null: registrations are not kept
+  std::optional<http_server> web;   // the last: its handlers use all above
 
   core(runtime& r, engine& a, transport& plain, server_options o)
       : rt(r),
@@ -58,16 +60,21 @@ struct server::core {
                   .time = options.app_time,
                   .connections = options.app_connections,
                   .answer_bytes = options.app_answer_bytes}) {
+    if (options.remember) kept = std::make_shared<kept_apps>(options.remember, options.remember_as);
     web.emplace(rt, routes(), http_server_options{.limits = options.limits});
   }
   core(const core&) = delete;
 
   http_routes routes();
-  http_response take_registration(const http_request& q);
+  void take_registration(http_request q, http_responder to);
   http_response take_spawn(const http_request& q);
   void take_invocation(const http_request& q, http_responder to);
   void give_state(const http_request& q, http_responder to);
   [[nodiscard]] std::string app_address(const http_request& q) const;
+  /// Where apps are called back that are all at one place.
+  [[nodiscard]] std::string own_address() const {
+    return odeon::to_string(host_and_port{options.app_host, options.app_port});
+  }
 
   http_response malformed(std::string bytes) {
     count(counted.malformed);
@@ -92,7 +99,9 @@ struct server::core {
 
 http_routes server::core::routes() {
   http_routes r;
-  r.add("POST", "/api/v1/system", [this](const http_request& q) { return take_registration(q); });
+  r.add("POST", "/api/v1/system", [this](http_request q, http_responder to) {
+    take_registration(std::move(q), std::move(to));
+  });
   r.add("POST", "/api/v1/system/{system}/actors/spawn",
         [this](const http_request& q) { return take_spawn(q); });
   r.add("POST", "/api/v1/system/{system}/actors/{actor}/invoke",
@@ -113,24 +122,32 @@ http_routes server::core::routes() {
 }
 
 std::string server::core::app_address(const http_request& q) const {
-  std::string host = options.app_host;
-  if (host.empty()) {
-    const auto peer = parse_address(q.peer);
-    host = peer && !q.peer.starts_with("unix:") ? peer->host : "127.0.0.1";
-  }
-  return odeon::to_string(host_and_port{host, options.app_port});
+  if (!options.app_host.empty()) return own_address();
+  const auto peer = parse_address(q.peer);
+  const bool has_host = peer && !q.peer.starts_with("unix:");
+  return odeon::to_string(host_and_port{has_host ? peer->host : "127.0.0.1", options.app_port});
 }
 
-http_response server::core::take_registration(const http_request& q) {
+void server::core::take_registration(http_request q, http_responder to) {
+  const auto refused = [](const error& why) {
+    return message(500, protocol::registration_response(
+                            outcome::error, "Error on create Actors: " + std::string(why.text())));
+  };
   auto what = protocol::read_registration(q.body);
-  if (!what) return malformed(protocol::registration_response(outcome::error, what.error().text()));
+  if (!what)
+    return to.send(malformed(protocol::registration_response(outcome::error, what.error().text())));
   count(counted.registrations);
-  what->app = apps.at(app_address(q));
+  kept_app one{.system = what->system, .address = app_address(q), .message = std::move(q.body)};
+  what->app = apps.at(one.address);
   if (auto taken = actors.register_app(std::move(*what)); !taken)
-    return message(
-        500, protocol::registration_response(
-                 outcome::error, "Error on create Actors: " + std::string(taken.error().text())));
-  return message(200, protocol::registration_response(outcome::ok, "Accepted"));
+    return to.send(refused(taken.error()));
+  const auto accepted = [] {
+    return message(200, protocol::registration_response(outcome::ok, "Accepted"));
+  };
+  if (!kept) return to.send(accepted());
+  kept->keep(std::move(one), [to = std::move(to), refused, accepted](result<void> r) mutable {
+    to.send(r ? accepted() : refused(r.error()));
+  });
 }
 
 http_response server::core::take_spawn(const http_request& q) {
@@ -175,6 +192,27 @@ server::server(runtime& rt, engine& actors, transport& plain, server_options opt
     : core_(std::make_unique<core>(rt, actors, plain, std::move(options))) {}
 
 server::~server() = default;
+
+future<std::size_t> server::recall() {
+  auto [given, later] = promise<std::size_t>::make(core_->rt);
+  if (!core_->kept) {
+    (void)given.set_result(std::size_t{0});
+    return std::move(later);
+  }
+  core_->kept->recall(
+      [c = core_.get(), p = std::move(given)](result<std::vector<kept_app>> all) mutable {
+        if (!all) return (void)p.set_result(std::unexpected(std::move(all.error())));
+        std::size_t n = 0;
+        for (const kept_app& one : *all) {
+          auto what = protocol::read_registration(one.message);
+          if (!what) continue;  // of an older version with wider bounds: the app registers anew
+          what->app = c->apps.at(c->options.app_host.empty() ? one.address : c->own_address());
+          if (c->actors.register_app(std::move(*what))) ++n;
+        }
+        (void)p.set_result(n);
+      });
+  return std::move(later);
+}
 
 result<std::string> server::listen(transport& t, std::string_view address) {
   return core_->web->listen(t, address);

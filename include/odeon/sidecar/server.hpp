@@ -27,6 +27,10 @@ struct server_options {
   duration app_time = std::chrono::seconds(60);  ///< for one action
   std::size_t app_connections = 128;             ///< kept and used at once, for each app
   std::uint64_t app_answer_bytes = 64 * 1024 * 1024;
+  /// Where registrations are kept: an app that stays up while its sidecar is started again does not
+  /// register again. Null: nowhere. Those who share a store have different names.
+  std::shared_ptr<state_store> remember = nullptr;
+  std::string remember_as = "sidecar";
   /// Adds routes of others, once, before the server listens; none: there are no others.
   std::function<void(http_routes&)> more_routes = {};
 };
@@ -47,6 +51,11 @@ class server {
   /// Aborts all connections. Apps that registered here cannot be reached from then on. Never from
   /// one of its own threads.
   ~server();
+
+  /// Registers again what had registered before the last end, at the addresses of that time or,
+  /// where `app_host` is set, at the present one: how many actor systems. Once, before the first
+  /// `listen`. Errors: those of the store; `corrupt_record`.
+  [[nodiscard]] future<std::size_t> recall();
 
   /// Serves there too; gives the address with the real port. Errors as `transport::listen`.
   result<std::string> listen(transport& t, std::string_view address);

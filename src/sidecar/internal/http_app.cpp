@@ -46,8 +46,8 @@ namespace {
 bool is_there_no_more(int status) { return status == 502 || status == 503 || status == 504; }
 
 /// What the engine is told of a request without an answer.
-error error_of(const error& why, const std::string& where) {
-  const std::string text = "the app at " + where + ": " + std::string(why.text());
+error error_of(const error& why) {
+  const std::string text(why.text());
   switch (why.code()) {
     case errc::ask_timeout: return {errc::ask_timeout, text};
     case errc::limit_exceeded:
@@ -58,18 +58,17 @@ error error_of(const error& why, const std::string& where) {
 }
 
 result<action_answer> answer_of(result<http_response> r, const actor_id& called,
-                                const std::string& where, std::uint64_t most) {
-  if (!r) return std::unexpected(error_of(r.error(), where));
+                                std::uint64_t most) {
+  if (!r) return std::unexpected(error_of(r.error()));
   if (r->status != 200) {
     const std::string text = first_text(r->body);
     return fail(is_there_no_more(r->status) ? errc::unreachable : errc::handler_failed,
-                "the app at " + where + " answered " + std::to_string(r->status) +
-                    (text.empty() ? "" : ": " + text));
+                "it answered " + std::to_string(r->status) + (text.empty() ? "" : ": " + text));
   }
   auto read = protocol::read_answer(r->body, called, {.bytes = static_cast<std::size_t>(most)});
   if (read) return read;
-  return fail(errc::bad_encoding, "the app at " + where + " answered what cannot be used: " +
-                                      std::string(read.error().text()));
+  return fail(errc::bad_encoding,
+              "it answered what cannot be used: " + std::string(read.error().text()));
 }
 
 class http_app final : public host_app {
@@ -83,10 +82,10 @@ class http_app final : public host_app {
     http_apps::core& c = *core_;
     if (!c.enter())
       return done(fail(errc::unreachable, "the sidecar calls no apps any more: it ends"));
-    const duration left = deadline - c.rt.now(clock_domain::housekeeping);
+    const duration left = deadline - c.rt.now();
     if (left <= duration::zero()) {
       c.leave();
-      return done(fail(errc::ask_timeout, "no time was left to call the app at " + where_));
+      return done(fail(errc::ask_timeout, "no time was left to call it"));
     }
     c.calls.fetch_add(1, std::memory_order_relaxed);  // a count, read by itself
     http_call request{.method = "POST",
@@ -96,9 +95,9 @@ class http_app final : public host_app {
                       .whole_time = std::min(left, c.options.time)};
     actor_id called = what.actor;
     request.body = protocol::actor_invocation(std::move(what));
-    c.client->send(std::move(request), [core = core_, where = where_, called = std::move(called),
+    c.client->send(std::move(request), [core = core_, called = std::move(called),
                                         done = std::move(done)](result<http_response> r) mutable {
-      auto answer = answer_of(std::move(r), called, where, core->options.answer_bytes);
+      auto answer = answer_of(std::move(r), called, core->options.answer_bytes);
       // A count, read by itself.
       if (!answer) core->errors.fetch_add(1, std::memory_order_relaxed);
       done(std::move(answer));

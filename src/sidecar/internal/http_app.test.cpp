@@ -51,8 +51,7 @@ struct world {
   result<action_answer> call(duration limit = 60s) { return call(*apps->at(address), limit); }
   result<action_answer> call(host_app& app, duration limit = 60s) {
     test::later<result<action_answer>> l(rt);
-    app.call({.actor = {"bank", "joe"}, .action = "get"},
-             rt.now(clock_domain::housekeeping) + limit, l.done());
+    app.call({.actor = {"bank", "joe"}, .action = "get"}, rt.now() + limit, l.done());
     return l.get(120s);
   }
 };
@@ -83,7 +82,7 @@ TEST_CASE("an app that says 500 has failed, with what its page says") {
   const auto a = w.call();
   REQUIRE_FALSE(a);
   CHECK(a.error() == errc::handler_failed);
-  CHECK(a.error().text() == "the app at " + w.address + " answered 500: 500 Internal Server Error");
+  CHECK(a.error().text() == "it answered 500: 500 Internal Server Error");
   w.answer = {.status = 404};
   CHECK(w.call().error() == errc::handler_failed);
   CHECK(w.apps->errors() == 2);
@@ -103,7 +102,7 @@ TEST_CASE("garbage, an answer of another actor and one that is too long are no a
     const auto a = w.call();
     REQUIRE_FALSE(a);
     CHECK(a.error() == errc::bad_encoding);
-    CHECK(a.error().text().contains(w.address));
+    CHECK_FALSE(a.error().text().empty());
   }
 }
 
@@ -134,8 +133,7 @@ TEST_CASE("where nobody listens, and where the connection breaks, is no app") {
   l->accept(c.done());
   test::later<result<action_answer>> a(w.rt);
   w.apps->at(l->local_address())
-      ->call({.actor = {"bank", "joe"}, .action = "get"},
-             w.rt.now(clock_domain::housekeeping) + 60s, a.done());
+      ->call({.actor = {"bank", "joe"}, .action = "get"}, w.rt.now() + 60s, a.done());
   test::raw_peer peer(w.rt, *c.get());
   CHECK(peer.read_until("\r\n\r\n").starts_with("POST /api/v1/actors/actions HTTP/1.1"));
   peer.get().abort();
@@ -147,8 +145,7 @@ TEST_CASE("an app that is kept after its server answers that nobody is called an
   const auto app = w.apps->at(w.address);
   w.silent = true;
   test::later<result<action_answer>> a(w.rt);
-  app->call({.actor = {"bank", "joe"}, .action = "get"}, w.rt.now(clock_domain::housekeeping) + 60s,
-            a.done());
+  app->call({.actor = {"bank", "joe"}, .action = "get"}, w.rt.now() + 60s, a.done());
   w.apps.reset();
   CHECK(a.get().error() == errc::unreachable);
   CHECK(w.call(*app).error() == errc::unreachable);

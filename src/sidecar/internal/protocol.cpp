@@ -52,6 +52,10 @@ result<void> check_name(const std::string& name, const char* what, const bounds&
     return fail(errc::limit_exceeded, std::string(what) + " has a name of " +
                                           std::to_string(name.size()) + " bytes, more than " +
                                           std::to_string(limits.name_bytes));
+  for (const char c : name)
+    if (static_cast<unsigned char>(c) < 0x20U || c == 0x7f)
+      return fail(errc::invalid_argument,
+                  std::string(what) + " has a control character in its name");
   return {};
 }
 

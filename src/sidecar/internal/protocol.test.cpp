@@ -73,6 +73,10 @@ TEST_CASE("a registration that makes no sense is refused with the actor and the 
   refused(id + bytes(4, {}), errc::missing_field, "'joe': an action has no name");
   refused(id + bytes(5, bytes(2, bytes(1, "hi"))), errc::invalid_argument, "every 0 ms");
   refused(id + bytes(6, bytes(1, std::string(1025, 'c'))), errc::limit_exceeded, "channel");
+  const auto control =
+      protocol::read_registration(registration_bytes("\x01odeon", "joe", bytes(4, bytes(1, "x"))));
+  REQUIRE_FALSE(control);
+  CHECK(control.error() == errc::invalid_argument);
   const auto none = protocol::read_registration({});
   REQUIRE_FALSE(none);
   CHECK(none.error() == errc::missing_field);
