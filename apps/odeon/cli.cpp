@@ -8,6 +8,9 @@
 #include "odeon/journal/commands.hpp"
 #include "odeon/relay/commands.hpp"
 #include "odeon/timers/commands.hpp"
+#ifdef ODEON_WITH_SIDECAR
+#include "odeon/node/commands.hpp"
+#endif
 
 #include <CLI/CLI.hpp>
 
@@ -186,6 +189,9 @@ int run_program(int argc, const char* const* argv, const char* version) {
   contracts::add_commands(program, run);
   cert_tool::add_commands(program, run);
   relay_tool::add_commands(program, run);
+#ifdef ODEON_WITH_SIDECAR
+  node_tool::add_commands(program, run);
+#endif
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
