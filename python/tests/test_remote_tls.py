@@ -6,6 +6,8 @@ import asyncio
 import os
 import ssl
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,10 +31,10 @@ async def talk(near: Any, far: Any) -> None:
     assert await counter.ask(Total(), timeout=LIMIT) == sum(range(50))
 
 
-@pytest.mark.parametrize("listen", ["tcp://127.0.0.1:0", "wss://127.0.0.1:0/odeon"])
 @looped
-async def test_nodes_with_certificates_talk(listen: str, tmp_path: Path) -> None:
+async def test_nodes_with_certificates_talk(tmp_path: Path) -> None:
     ca = Authority(tmp_path)
+    listen = "tcp://127.0.0.1:0"
     async with a_node("there", listen=listen, tls=ca.tls("there")) as (_, far):
         async with a_node("here", listen=listen, tls=ca.tls("here")) as (_, near):
             await talk(near, far)
@@ -41,12 +43,23 @@ async def test_nodes_with_certificates_talk(listen: str, tmp_path: Path) -> None
         await apart(far)
 
 
-@looped
-async def test_nodes_with_a_secret_talk_over_a_web_socket() -> None:
-    async with a_node("there", listen="ws://127.0.0.1:0/odeon") as (_, far):
-        async with a_node("here", listen="ws://127.0.0.1:0/odeon") as (_, near):
-            await talk(near, far)
-        await apart(far)
+def a_pair(*how: str) -> str:
+    """What two nodes of another program have heard."""
+    program = Path(__file__).with_name("remote_pair.py")
+    done = subprocess.run([sys.executable, str(program), *how], capture_output=True, text=True,
+                          timeout=55, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_nodes_with_certificates_talk_over_a_web_socket(tmp_path: Path) -> None:
+    told = a_pair("wss://127.0.0.1:0/odeon", str(tmp_path))
+    assert told == "1225 [('there', 'there')] [('here', 'here')]\n"
+
+
+def test_nodes_with_a_secret_talk_over_a_web_socket() -> None:
+    told = a_pair("ws://127.0.0.1:0/odeon")
+    assert told == "1225 [('there', '')] [('here', '')]\n"
 
 
 @looped
