@@ -129,7 +129,7 @@ class Survival(unittest.TestCase):
 
     def each_actor(self, call, more):
         """The state of actor n is n + more afterwards; by several clients."""
-        clients = 4
+        clients = 32
         if not more:
             message = self.proxy
             for n in range(ACTORS):
