@@ -197,7 +197,7 @@ TEST_CASE("the end of a system ends its processes and fails the calls under way,
     const watched_process gone(worker);
     hanging = compute(l.system, in_process, hang_fn);
     waiting = compute(l.system, in_process, own_pid_fn);
-    const auto report = l.system.terminate_and_wait(10s);
+    const auto report = l.system.terminate_and_wait(60s);
     CHECK(report.complete);
     CHECK(gone.ends());
     CHECK(hanging.result().error() == errc::system_stopped);
