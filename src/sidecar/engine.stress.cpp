@@ -90,8 +90,10 @@ TEST_CASE("every invocation is answered once, whatever ends meanwhile") {
     std::array<std::atomic<int>, 4> good{};
     on_threads(4, [&](int t, dice& d) {
       for (int i = 0; i < 300; ++i) {
-        if (t == 0 && d.below(60) == 0)
-          CHECK(sidecar->register_app({"bank", counters(), app}).has_value());
+        if (t == 0 && d.below(60) == 0) {
+          const auto ok = sidecar->register_app({"bank", counters(), app});
+          if (!ok) CHECK(ok.error() == errc::system_stopped);  // another thread was faster
+        }
         if (t == 1 && d.below(60) == 0) store->take_over("c" + std::to_string(d.below(4)));
         if (t == 2 && i == 200) static_cast<void>(sidecar->stop(1s).is_ready());
         const unsigned who = d.below(4);

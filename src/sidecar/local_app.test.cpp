@@ -145,7 +145,8 @@ TEST_CASE("typed actors and sidecar actors call each other") {
   CHECK(t.ask<pay>(w.sidecar.get(), 21L).get() == 21);
   const auto refused = t.ask<pay>(w.sidecar.get(), -99L).result();
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().text().ends_with("an account is never below zero"));
+  CHECK(refused.error() == errc::handler_failed);
+  CHECK(refused.error().text().find("an account is never below zero") != std::string_view::npos);
   w.system->stop(typed);
   w.rt.settle();
   CHECK(w.invoke("rates", "rate", pack(get_rate{2})).status == outcome::error);
