@@ -1,7 +1,7 @@
 #include "persistence/internal/commit_witness.hpp"
-#include "persistence/internal/crc32c.hpp"
 #include "persistence/internal/event_format.hpp"
 #include "persistence/internal/sqlite_rows.hpp"
+#include <odeon/base/crc32c.hpp>
 #include <odeon/persistence/sqlite_journal.hpp>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "persistence/internal/crc32c.hpp"
+#include <odeon/base/crc32c.hpp>
 #include <odeon/persistence/table_rows.hpp>
 
 #include <bit>
@@ -13,12 +13,12 @@ class sum {
  public:
   explicit sum(std::uint32_t seed) noexcept : crc_(seed) {}
   sum& number(std::uint64_t n) noexcept {
-    crc_ = detail::crc32c(std::as_bytes(std::span(&n, 1)), crc_);
+    crc_ = crc32c(std::as_bytes(std::span(&n, 1)), crc_);
     return *this;
   }
   sum& bytes(std::span<const std::byte> b) noexcept {
     number(b.size());
-    crc_ = detail::crc32c(b, crc_);
+    crc_ = crc32c(b, crc_);
     return *this;
   }
   sum& text(std::string_view t) noexcept { return bytes(std::as_bytes(std::span(t))); }
@@ -54,7 +54,7 @@ std::vector<std::byte> copy(std::span<const std::byte> b) { return {b.begin(), b
 }  // namespace
 
 std::uint32_t checksum_of_id(std::string_view persistence_id) noexcept {
-  return detail::crc32c(persistence_id);
+  return crc32c(persistence_id);
 }
 
 std::uint32_t checksum(const state_row& r) noexcept {

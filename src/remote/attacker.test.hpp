@@ -1,16 +1,17 @@
 #pragma once
 
 #include "remote/internal/chunks.hpp"
-#include "remote/internal/crc32c.hpp"
 #include "remote/internal/cursor.hpp"
 #include "remote/internal/frame.hpp"
 #include "remote/session_pair.test.hpp"
+#include <odeon/base/crc32c.hpp>
 
 /// @file A peer that has the secret, or needs none, and says what it likes: frames with right
 /// counters and checks around any items.
 
 namespace session_test {
 
+using odeon::crc32c;
 using odeon::wire::buffer;
 
 /// The CRC at the end of a handshake's message made right again after the bytes were changed.

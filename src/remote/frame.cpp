@@ -1,7 +1,7 @@
 #include "remote/internal/frame.hpp"
 
-#include "remote/internal/crc32c.hpp"
 #include "remote/internal/cursor.hpp"
+#include <odeon/base/crc32c.hpp>
 
 #include <cstring>
 

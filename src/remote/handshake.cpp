@@ -1,8 +1,8 @@
 #include "remote/internal/handshake.hpp"
 
-#include "remote/internal/crc32c.hpp"
 #include "remote/internal/cursor.hpp"
 #include <odeon/base/assert.hpp>
+#include <odeon/base/crc32c.hpp>
 #include <odeon/net/http_message.hpp>
 
 #include <algorithm>

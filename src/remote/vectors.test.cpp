@@ -1,6 +1,6 @@
-#include "remote/internal/crc32c.hpp"
 #include "remote/internal/cursor.hpp"
 #include "remote/session_pair.test.hpp"
+#include <odeon/base/crc32c.hpp>
 #include <odeon/net/crypto.hpp>
 
 #include <doctest/doctest.h>
@@ -15,6 +15,7 @@
 
 using namespace session_test;
 using odeon::const_bytes;
+using odeon::crc32c;
 
 namespace {
 

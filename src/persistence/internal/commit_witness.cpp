@@ -3,7 +3,7 @@
 
 #include "persistence/internal/commit_witness.hpp"
 
-#include "persistence/internal/crc32c.hpp"
+#include <odeon/base/crc32c.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>

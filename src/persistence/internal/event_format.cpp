@@ -1,8 +1,8 @@
 #include "persistence/internal/event_format.hpp"
 
 #include "persistence/internal/bytes.hpp"
-#include "persistence/internal/crc32c.hpp"
 #include <odeon/base/assert.hpp>
+#include <odeon/base/crc32c.hpp>
 
 #include <limits>
 #include <utility>

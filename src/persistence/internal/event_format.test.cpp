@@ -1,6 +1,6 @@
 #include "persistence/internal/event_format.hpp"
 
-#include "persistence/internal/crc32c.hpp"
+#include <odeon/base/crc32c.hpp>
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>

@@ -1,7 +1,7 @@
 #include "persistence/internal/landing_loader.hpp"
 
-#include "persistence/internal/crc32c.hpp"
 #include "persistence/internal/event_format.hpp"
+#include <odeon/base/crc32c.hpp>
 
 #include <unordered_map>
 #include <vector>

@@ -1,6 +1,6 @@
-#include "persistence/internal/crc32c.hpp"
 #include "persistence/internal/memory_state.hpp"
 #include <odeon/base/assert.hpp>
+#include <odeon/base/crc32c.hpp>
 
 namespace odeon::detail {
 

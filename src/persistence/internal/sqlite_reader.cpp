@@ -1,8 +1,8 @@
 #include "persistence/internal/sqlite_reader.hpp"
 
-#include "persistence/internal/crc32c.hpp"
 #include "persistence/internal/event_format.hpp"
 #include "persistence/internal/sqlite_rows.hpp"
+#include <odeon/base/crc32c.hpp>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
-#include "persistence/internal/crc32c.hpp"
 #include "persistence/internal/sqlite_reader.hpp"
 #include "persistence/internal/sqlite_rows.hpp"
+#include <odeon/base/crc32c.hpp>
 
 /// @file Reading snapshots, states and marks.
 

@@ -1,6 +1,6 @@
 #include "persistence/internal/sqlite_rows.hpp"
 
-#include "persistence/internal/crc32c.hpp"
+#include <odeon/base/crc32c.hpp>
 
 namespace odeon::detail {
 

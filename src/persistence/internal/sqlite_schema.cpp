@@ -1,7 +1,7 @@
 #include "persistence/internal/sqlite_schema.hpp"
 
 #include "persistence/internal/commit_witness.hpp"
-#include "persistence/internal/crc32c.hpp"
+#include <odeon/base/crc32c.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 #include "persistence/internal/sqlite_writer.hpp"
 
-#include "persistence/internal/crc32c.hpp"
 #include "persistence/internal/sqlite_rows.hpp"
+#include <odeon/base/crc32c.hpp>
 
 #include <algorithm>
 #include <array>

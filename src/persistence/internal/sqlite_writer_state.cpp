@@ -1,6 +1,6 @@
-#include "persistence/internal/crc32c.hpp"
 #include "persistence/internal/sqlite_rows.hpp"
 #include "persistence/internal/sqlite_writer.hpp"
+#include <odeon/base/crc32c.hpp>
 
 /// @file States, marks, and the timers of others.
 

@@ -1,4 +1,4 @@
-#include "persistence/internal/crc32c.hpp"
+#include <odeon/base/crc32c.hpp>
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-using odeon::detail::crc32c;
-using odeon::detail::crc32c_portable;
+using odeon::crc32c;
+using odeon::crc32c_portable;
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "persistence/internal/crc32c.hpp"
+#include <odeon/base/crc32c.hpp>
 
 #include <array>
 #include <bit>
@@ -12,7 +12,7 @@
 #include <sys/auxv.h>
 #endif
 
-namespace odeon::detail {
+namespace odeon {
 
 namespace {
 
@@ -95,4 +95,4 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed) noexc
   return chosen(bytes, seed);
 }
 
-}  // namespace odeon::detail
+}  // namespace odeon

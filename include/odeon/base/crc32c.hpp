@@ -5,12 +5,15 @@
 #include <span>
 #include <string_view>
 
-/// @file CRC-32C (Castagnoli; RFC 3720, appendix B.4): the checksum of everything stored.
+/// @file CRC-32C (Castagnoli; RFC 3720, appendix B.4): the checksum of what is stored, and of
+/// frames that no MAC protects. It shows what was altered by accident; a MAC shows what was on
+/// purpose.
 
-namespace odeon::detail {
+namespace odeon {
 
 /// The checksum of the bytes before (`seed`, 0 at the start) followed by `bytes`. Uses the
-/// processor's instruction where there is one: about 5 bytes a nanosecond, and 1.5 without.
+/// processor's instruction where there is one: about 8 bytes a nanosecond, and 1.5 without.
+/// @threadsafe
 [[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> bytes,
                                    std::uint32_t seed = 0) noexcept;
 
@@ -18,8 +21,8 @@ namespace odeon::detail {
   return crc32c(std::as_bytes(std::span(text)), seed);
 }
 
-/// The table form, for processors without the instruction, and for tests.
+/// The same by tables, for processors without the instruction, and for tests. @threadsafe
 [[nodiscard]] std::uint32_t crc32c_portable(std::span<const std::byte> bytes,
                                             std::uint32_t seed = 0) noexcept;
 
-}  // namespace odeon::detail
+}  // namespace odeon
