@@ -59,6 +59,9 @@ inline void bump(std::atomic<std::uint64_t>& c, std::uint64_t by = 1) noexcept {
   c.fetch_add(by, std::memory_order_relaxed);
 }
 
+/// As errors name it.
+[[nodiscard]] inline std::string quoted(const std::string& node) { return "node '" + node + "'"; }
+
 class peer_core final : public std::enable_shared_from_this<peer_core> {
  public:
   peer_core(std::shared_ptr<hub_core> hub, std::string node);
