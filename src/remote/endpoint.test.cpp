@@ -36,6 +36,16 @@ struct drop_it {
 struct unknown_there {
   int n = 0;
 };
+struct rows {
+  using replies = int;
+};
+class table : public actor<rows> {
+ public:
+  void on(rows, replies_to<int> out) {
+    (void)out.try_send(1);
+    out.finish();
+  }
+};
 
 class greeter : public actor<greet, get_count, who_sent, fail_now, never, drop_it> {
  public:
@@ -248,6 +258,22 @@ TEST_CASE("what cannot be encoded or was not exposed is an error at once, and a 
   t.kit.settle();
   CHECK(reasons(t.a.system) == std::vector{errc::bad_encoding, errc::no_codec});
   CHECK(reasons(t.b.system) == std::vector{errc::unknown_manifest});
+}
+
+TEST_CASE("a stream of replies from another node fails at the call, which says what to do") {
+  two t;
+  t.b.net.expose<table>();
+  auto near = t.b.system.spawn<table>({.name = "table"});
+  const auto far = t.wait(t.a.net.resolve<table>(t.b.at("/user/table"))).value();
+  const std::size_t messages = t.net.messages;
+  auto s = far.request_stream<rows>();
+  const auto first = s.next().result();
+  REQUIRE_FALSE(first);
+  CHECK(first.error() == errc::invalid_argument);
+  CHECK(has(first.error().text(), "odeon://two@b:1/user/table"));
+  CHECK(has(first.error().text(), "one page after the other"));
+  CHECK(t.net.messages == messages);
+  CHECK(near.request_stream<rows>().next().get() == 1);
 }
 
 TEST_CASE("a ttl goes along: what took too long on its way is expired") {

@@ -69,6 +69,13 @@ result<void> far_actor::prepare(cell& self, envelope& e, outgoing& out) {
         self, e,
         {errc::no_codec, std::string(e.type->name) + " cannot be sent to " + where_.to_string() +
                              ": it was not exposed (endpoint::expose) on this side"});
+  if (e.ask() != nullptr && out.type->settle == nullptr)
+    return refuse(self, e,
+                  {errc::invalid_argument,
+                   std::string(e.type->name) + " has a stream of replies, which does not cross "
+                                               "nodes, and is asked of " +
+                       where_.to_string() +
+                       ": ask for one page after the other, or have it told to an actor here"});
   user_message& m = out.message;
   m.to = name();
   m.trace = e.trace;
