@@ -106,11 +106,6 @@ def workflows(proxy):
         status, value = proxy.invoke(SYSTEM, "sum", "add", number(1))
         return Value(text(f"{status} {value.value if value else None}"))
 
-    @joe.action("ask_self")
-    def ask_self(payload, ctx):
-        status, why = proxy.invoke(SYSTEM, "joe", "state")
-        return Value(text(f"{status} {why}"))
-
     ann = Actor("ann", channel="news")
 
     @ann.action("heard")
