@@ -8,6 +8,11 @@
 //   hub        what all of a transport's ways and places have in common: the serial executor that
 //              completes what must not be completed inside a call, and the count of operations.
 //
+// A `done` is never called inside a call of this transport's user, who may hold locks there:
+// neither of its own call nor of another one. What is under the transport runs what has arrived
+// meanwhile on the thread that sends, so each call marks its thread (`in_call`), and what completes
+// on a marked thread is completed by the hub's executor instead.
+//
 // An operation is counted from its call until its `done` was called. The end of the transport
 // closes the places, aborts the ways, which completes everything, and waits for the count to be
 // zero. What is asked of a way after that is told `cancelled` inside the call.
@@ -31,6 +36,19 @@ constexpr const char* subprotocol = "odeon.bytes.v1";
 
 error gave_up() { return {errc::cancelled, "this side gave the connection up"}; }
 
+/// While one exists, its thread is inside of a call of the user.
+class in_call {
+ public:
+  in_call() noexcept { ++depth; }
+  ~in_call() { --depth; }
+  in_call(const in_call&) = delete;
+  [[nodiscard]] static bool here() noexcept { return depth != 0; }
+
+ private:
+  static thread_local unsigned depth;
+};
+thread_local unsigned in_call::depth = 0;
+
 class way;
 
 /// What the connections of one transport have in common.
@@ -49,6 +67,12 @@ struct hub {
       // Who ends the transport has set `over` before it looked at the count.
       if (h->over) h->rt.wake(h->operations);
     };
+  }
+  /// At once, but inside of a call, where it is done later.
+  template <class R>
+  void finish(std::move_only_function<void(R)> done, R r) {
+    if (in_call::here()) return complete(std::move(done), std::move(r));
+    done(std::move(r));
   }
   /// Not inside of a call.
   template <class R>
@@ -95,17 +119,12 @@ class way final : public std::enable_shared_from_this<way> {
     }
     reading_ = true;
     guard.unlock();
-    // A message that is there already is given inside of the call.
-    const auto inside = std::make_shared<std::atomic<bool>>(true);
-    socket_.receive([self = shared_from_this(), into, inside,
+    const in_call marked;
+    socket_.receive([self = shared_from_this(), into,
                      done = std::move(done)](result<std::optional<websocket_message>> m) mutable {
       outcome r = self->received(into, std::move(m));
-      if (inside->load())
-        self->hub_->complete(std::move(done), std::move(r));
-      else
-        done(std::move(r));
+      self->hub_->finish(std::move(done), std::move(r));
     });
-    inside->store(false);
   }
 
   void write(std::span<const const_bytes> pieces, connection::write_done d) {
@@ -145,9 +164,11 @@ class way final : public std::enable_shared_from_this<way> {
   }
   void abort() noexcept {
     give_up();
+    const in_call marked;
     socket_.abort();
   }
   void let_go() {
+    const in_call marked;
     bool in_order = false;
     {
       const std::lock_guard guard(mutex_);
@@ -226,8 +247,8 @@ class way final : public std::enable_shared_from_this<way> {
     });
   }
   void send(std::string message, connection::write_done done) {
-    const auto inside = std::make_shared<std::atomic<bool>>(true);
-    socket_.send_binary(std::move(message), [self = shared_from_this(), inside,
+    const in_call marked;
+    socket_.send_binary(std::move(message), [self = shared_from_this(),
                                              done = std::move(done)](result<void> r) mutable {
       if (!r) {
         const std::lock_guard guard(self->mutex_);
@@ -236,12 +257,8 @@ class way final : public std::enable_shared_from_this<way> {
         else if (r.error() != errc::cancelled || self->socket_.closed())
           r = fail(errc::io_failed, std::string(r.error().text()));
       }
-      if (inside->load())
-        self->hub_->complete(std::move(done), std::move(r));
-      else
-        done(std::move(r));
+      self->hub_->finish(std::move(done), std::move(r));
     });
-    inside->store(false);
   }
 
   const hub_ptr hub_;

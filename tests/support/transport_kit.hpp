@@ -185,6 +185,57 @@ inline void many_at_once_are_kept_apart(const subject& s) {
     CHECK(read_some(s.rt, *all[i].far) == std::to_string(i));
 }
 
+/// Whether this thread is inside of a call to a transport.
+inline thread_local bool is_calling = false;
+
+/// No `done` is called inside of a call, of whatever operation: who calls may hold locks.
+inline void nobody_is_told_inside_of_a_call(const subject& s) {
+  struct reader {
+    connection* from = nullptr;
+    connection* back = nullptr;  ///< what is read is sent here; null: nowhere
+    std::array<std::byte, 256> room{};
+    std::atomic<int> told_inside{0};
+    std::move_only_function<void(result<std::size_t>)> ended;
+
+    void go_on() {
+      from->read(room, [this](result<std::size_t> n) {
+        if (is_calling) told_inside.fetch_add(1);
+        if (!n || *n == 0) return ended(std::move(n));
+        if (!back) return go_on();
+        back->write(const_bytes(room).first(*n), [this](const result<void>& r) {
+          if (is_calling) told_inside.fetch_add(1);
+          if (r) go_on();
+        });
+      });
+    }
+  };
+  auto t = s.make();
+  auto l = t->listen(s.place());
+  auto e = connect_both(s.rt, *t, **l);
+  outcome<std::size_t> near_end(s.rt), far_end(s.rt);
+  reader echo, taker;
+  echo.from = echo.back = e.far.get();
+  echo.ended = far_end.done();
+  taker.from = e.near.get();
+  taker.ended = near_end.done();
+  echo.go_on();
+  taker.go_on();
+  for (int i = 0; i < 2000; ++i) {
+    outcome<void> wrote(s.rt);
+    const std::string byte = "x";
+    is_calling = true;
+    e.near->write(bytes_of(byte), wrote.done());
+    is_calling = false;
+    REQUIRE(wrote.get().has_value());
+  }
+  REQUIRE(end_writing(s.rt, *e.near).has_value());
+  REQUIRE(far_end.get() == 0u);
+  REQUIRE(end_writing(s.rt, *e.far).has_value());
+  REQUIRE(near_end.get() == 0u);
+  CHECK(echo.told_inside == 0);
+  CHECK(taker.told_inside == 0);
+}
+
 /// Every law of transports.
 inline void keeps_the_laws(const subject& s) {
   {
@@ -203,6 +254,7 @@ inline void keeps_the_laws(const subject& s) {
   a_silent_peer_holds_up_nobody(s);
   a_peer_that_breaks_off_fails_the_write(s);
   many_at_once_are_kept_apart(s);
+  nobody_is_told_inside_of_a_call(s);
   a_crowd_leaves_nothing_behind(s);
 }
 
