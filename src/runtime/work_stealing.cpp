@@ -345,6 +345,9 @@ runnable* work_stealing_executor::idle(worker& w) noexcept {
       return r;
     }
     for (int k = 0; k < 8; ++k) cpu_pause();
+    // Whoever waits for this core may have what is searched for: without this, an exchange with a
+    // thread that shares it would take all of the search time.
+    if (round >= patience) yield_thread();
     if (round % 16 == 15 && std::chrono::steady_clock::now() >= end) break;
   }
   searching_.fetch_sub(1);                                     // (a)
