@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import odeon
 from odeon import Directive, Supervision, _native, dispatchers, errors
 from odeon._worker_place import WINDOW
+from odeon._worker_process import Worker
 
 LIMIT = 60.0
 
@@ -271,6 +273,31 @@ def test_what_a_killed_worker_had_is_lost_and_the_rest_goes_to_the_next() -> Non
         assert seen == list(range(count - len(seen), count)) and len(seen) >= count - WINDOW
         # With the sleep and the question.
         assert len(lost(system, ref, "unreachable")) == count - len(seen) + 2
+
+
+def test_who_waits_hears_how_a_worker_died_that_a_message_found_dead(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    goes_on = threading.Event()
+    tell = Worker.fail_all
+
+    def late(self: Worker, error: BaseException) -> None:
+        goes_on.wait(LIMIT)
+        tell(self, error)
+
+    monkeypatch.setattr(Worker, "fail_all", late)
+    with start() as system:
+        ref = doer(system)
+        pid = ask(ref, "pid")
+        ref.tell(("sleep", 30.0))
+        waits = ref.ask("seen", timeout=LIMIT)
+        os.kill(pid, signal.SIGKILL)
+        # The first one that finds it dead fails the actor, and the others wait.
+        eventually(lambda: (ref.tell(1), "WorkerDied" in caplog.text)[1])
+        goes_on.set()
+        with pytest.raises(errors.ActorFailed, match="signal 9"):
+            waits.wait()
+        assert ask(ref, "pid") != pid
 
 
 def marked(folder: Path, what: str) -> int:

@@ -73,6 +73,11 @@ class WorkerActor:
         return self.number in self._worker.actors
 
     @property
+    def is_dying(self) -> bool:
+        """Its process has ended, and some who wait for an answer may have to be told."""
+        return self._worker.is_dying
+
+    @property
     def pid(self) -> int:
         """Of its process."""
         return self._worker.pid

@@ -63,8 +63,11 @@ class HostedActor(Actor[Any]):
     async def _spawn(self, ctx: Any, failure: BaseException | None) -> None:
         cls, args, kwargs = self._what
         place = self._place
+        former = place.actor
+        # A message may find its worker dead before the pool does, which knows how it ended and
+        # tells so whoever waits for an answer.
         for _ in range(_SPAWN_LOOKS):
-            if not self._pool.is_replacing:
+            if not self._pool.is_replacing and (former is None or not former.is_dying):
                 break
             await asyncio.sleep(0.02)
         place.lose("unreachable")

@@ -361,6 +361,7 @@ class WorkerPool:
                 actor.listener.died(WorkerDied(f"{actor.path}: {error}"))
             except Exception as failure:
                 _log.error("a listener failed on its worker's death", exc_info=failure)
+        worker.is_over = True
 
     def _replace(self, place: int) -> None:
         times = self._restarts[place]

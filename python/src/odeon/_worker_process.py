@@ -47,6 +47,7 @@ class Worker:
                  nice: int) -> None:
         self.place = place
         self.why: str | None = None  # it is ending, or has ended, for this reason
+        self.is_over = False  # it has ended, and all who waited for it have been told
         self.actors: dict[int, WorkerActor] = {}
         self.waiting: collections.deque[tuple[Any, ...]] = collections.deque()
         self._options = options
@@ -80,6 +81,11 @@ class Worker:
             [self._options.python or sys.executable, "-m", "odeon._worker", str(memory),
              str(socket), json.dumps(told)],
             pass_fds=(memory, socket), stdin=subprocess.DEVNULL, env=environment)
+
+    @property
+    def is_dying(self) -> bool:
+        """Its process has ended, and some who wait for it may have to be told. Any thread."""
+        return not self.is_over and bool(self.channel.peer_gone)
 
     # -- sending ---------------------------------------------------------------------------------
 
