@@ -201,7 +201,7 @@ stream::turn stream::take_turn() {
   result<void> ok;
   {
     const auto hold = control();
-    if (l.dead) return turn::broken;
+    if (l.dead.load(std::memory_order_relaxed)) return turn::broken;
     if (!f.empty()) ok = s.apply(f);
   }
   if (!ok) {
@@ -214,7 +214,7 @@ stream::turn stream::take_turn() {
   peer_.room_again();
   {
     const auto hold = control();
-    if (l.dead) return turn::broken;
+    if (l.dead.load(std::memory_order_relaxed)) return turn::broken;
     if (s.has_output()) s.gather(l.out);
     if (l.out.empty() && leave_) {
       // Everything else that can be written is.

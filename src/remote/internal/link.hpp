@@ -19,8 +19,9 @@
 /// written nothing is read. When the session opens, the chain hands the link to its peer, whose
 /// stream (stream.hpp) owns the write half from then on. The chain ends once, by `peer_core` being
 /// told `link_ended`; everybody else who wants a link to end calls `kill`, which makes the read
-/// fail. `dead` is set under the peer's delivery lock and its control lock: from then on nothing
-/// of the link is delivered, and its session touches no control records.
+/// fail. `dead` is set under the peer's delivery lock and, of a link with records, its control
+/// lock: from then on nothing of the link is delivered, and its session touches no control records.
+/// The writer of a link without records reads it without a lock, for an early end only: relaxed.
 
 namespace odeon::remote::detail {
 
@@ -80,7 +81,7 @@ class link final : public std::enable_shared_from_this<link>, private session_ha
 
   // -- for the peer
   // --------------------------------------------------------------------------------
-  bool dead = false;                     ///< see above
+  std::atomic<bool> dead{false};         ///< see above
   bool deaf = false;                     ///< nothing of it is delivered, though it may say goodbye
   std::shared_ptr<association> records;  ///< set before the stream gets it; only of stream 0
   /// Instead of being opened: the last word, and the end. By the chain.
