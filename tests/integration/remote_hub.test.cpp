@@ -99,10 +99,10 @@ TEST_CASE("an unknown host and a node that says nothing each have their own erro
   CHECK(r.error().text().contains("no-such-host.invalid:7400"));
 
   // Somebody who accepts, and says nothing.
+  std::unique_ptr<connection> mute;  // the transport's until that has gone
   const auto net = make_tcp_transport(system.get_runtime());
   auto l = net->listen("127.0.0.1:0").value();
   const std::string address = l->local_address();
-  std::unique_ptr<connection> mute;
   l->accept([&](result<std::unique_ptr<connection>> c) {
     if (c) mute = std::move(*c);
   });
