@@ -72,8 +72,9 @@ result<void> far_actor::prepare(cell& self, envelope& e, outgoing& out) {
   if (e.ask() != nullptr && out.type->settle == nullptr)
     return refuse(self, e,
                   {errc::invalid_argument,
-                   std::string(e.type->name) + " has a stream of replies, which does not cross "
-                                               "nodes, and is asked of " +
+                   std::string(e.type->name) +
+                       " has a stream of replies, which does not cross "
+                       "nodes, and is asked of " +
                        where_.to_string() +
                        ": ask for one page after the other, or have it told to an actor here"});
   user_message& m = out.message;
