@@ -45,6 +45,13 @@ TEST_CASE("the table and the instruction agree at every length and alignment") {
     }
 }
 
+TEST_CASE("the table and the instruction agree on long texts, which are taken in parts") {
+  const auto text = bytes(10'000, 7, 13);
+  for (std::size_t size = 1'500; size <= 10'000; size += size < 3'200 ? 1 : 97)
+    REQUIRE(crc32c(std::span(text).first(size), 99) ==
+            crc32c_portable(std::span(text).first(size), 99));
+}
+
 TEST_CASE("a checksum goes on where the last one ended") {
   CHECK(rc::check([](const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>& b) {
     auto both = a;

@@ -12,8 +12,8 @@
 namespace odeon {
 
 /// The checksum of the bytes before (`seed`, 0 at the start) followed by `bytes`. Uses the
-/// processor's instruction where there is one: about 8 bytes a nanosecond, and 1.5 without.
-/// @threadsafe
+/// processor's instruction where there is one: about 8 bytes a nanosecond, of long texts twice as
+/// many, and 1.5 without. @threadsafe
 [[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> bytes,
                                    std::uint32_t seed = 0) noexcept;
 
