@@ -56,7 +56,7 @@ bool island::turn(bool woken) {
   const time_point at = now();
   if (armed_ <= at) armed_ = time_point::max();
   budget_ = island_turn_budget;
-  again_ = false;
+  rests_ = again_ = false;
   due_ = time_point::max();
   bool over = false;
   try {

@@ -136,11 +136,17 @@ class island {
   /// answers `pending`, and the island goes on after other actors had their turn.
   [[nodiscard]] bool spend() noexcept {
     if (budget_ == 0) [[unlikely]] {
-      again_ = true;
+      if (!rests_) again_ = true;
       return false;
     }
     --budget_;
     return true;
+  }
+  /// No more elements in this turn, of any source: so each keeps its place. The caller sees to it
+  /// that there is another turn.
+  void rest() noexcept {
+    budget_ = 0;
+    rests_ = true;
   }
   /// Another turn, soon.
   void again() noexcept { again_ = true; }
@@ -193,6 +199,7 @@ class island {
   context* ctx_;
   waker_ptr waker_;
   std::uint32_t budget_ = 0;
+  bool rests_ = false;
   bool again_ = false;
   bool threw_ = false;
   bool supervised_ = false;
