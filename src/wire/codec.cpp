@@ -1,7 +1,6 @@
 #include "wire/internal/entry.hpp"
 #include <odeon/wire/codec.hpp>
 
-#include <algorithm>
 #include <array>
 #include <string>
 
@@ -66,16 +65,19 @@ result<void> read(void* value, const schema& s, std::span<const std::byte> in, f
                                           " bytes are more than the allowed " +
                                           std::to_string(bounds.max_bytes));
   }
-  limits kept = bounds;
-  kept.max_depth = std::min(kept.max_depth, internal::deepest);
+  if (bounds.max_depth > internal::deepest) [[unlikely]] {
+    limits less = bounds;
+    less.max_depth = internal::deepest;
+    return read(value, s, in, f, less, c);
+  }
   internal::failure why;
   bool done = false;
   switch (f) {
     case format::msgpack:
-    case format::compact: done = internal::read_msgpack(value, s, in, kept, c, why); break;
-    case format::json: done = internal::read_json(value, s, in, kept, c, why); break;
-    case format::cbor: done = internal::read_cbor(value, s, in, kept, c, why); break;
-    case format::raw: done = internal::read_raw(value, s, in, kept, c, why); break;
+    case format::compact: done = internal::read_msgpack(value, s, in, bounds, c, why); break;
+    case format::json: done = internal::read_json(value, s, in, bounds, c, why); break;
+    case format::cbor: done = internal::read_cbor(value, s, in, bounds, c, why); break;
+    case format::raw: done = internal::read_raw(value, s, in, bounds, c, why); break;
     default: return std::unexpected(unknown_format(f));
   }
   if (done) return {};

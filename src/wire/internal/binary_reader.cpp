@@ -6,9 +6,12 @@
 
 namespace odeon::wire::internal {
 
-bool binary_reader::finish() {
-  return at_ == end_ ||
-         why_.set(errc::bad_encoding, std::to_string(left()) + " bytes follow the value", offset());
+bool binary_reader::too_much() {
+  return why_.set(errc::limit_exceeded, "the values need more than the allowed memory", offset());
+}
+
+bool binary_reader::more_follows() {
+  return why_.set(errc::bad_encoding, std::to_string(left()) + " bytes follow the value", offset());
 }
 
 bool binary_reader::truncated() {
@@ -38,19 +41,16 @@ bool binary_reader::enter(std::size_t start, std::size_t items, std::size_t valu
   return true;
 }
 
-bool binary_reader::check_run(std::size_t start, std::size_t n) {
+bool binary_reader::refuse_run(std::size_t start, std::size_t n) {
   if (n > left()) {
     return why_.set(
         errc::truncated,
         std::to_string(n) + " bytes are announced, " + std::to_string(left()) + " are left", start);
   }
-  if (n > bounds_.max_string) {
-    return why_.set(errc::limit_exceeded,
-                    std::to_string(n) + " bytes are more than the allowed " +
-                        std::to_string(bounds_.max_string),
-                    start);
-  }
-  return true;
+  return why_.set(
+      errc::limit_exceeded,
+      std::to_string(n) + " bytes are more than the allowed " + std::to_string(bounds_.max_string),
+      start);
 }
 
 bool binary_reader::narrow(double v, float& out, std::size_t start) {

@@ -31,23 +31,28 @@ class binary_reader {
   }
 
   bool charge(std::size_t count, std::size_t size = 1) {
-    return memory_.take(count, size) ||
-           why_.set(errc::limit_exceeded, "the values need more than the allowed memory", offset());
+    return memory_.take(count, size) || too_much();
   }
 
   /// Nothing may follow the outermost value.
-  bool finish();
+  bool finish() { return at_ == end_ || more_follows(); }
 
  protected:
   [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
-  bool truncated();
-  bool refuse_type(std::string_view wanted, std::string_view found);
+  // What is wrong is said out of the way of what is right.
+  [[gnu::cold]] bool too_much();
+  [[gnu::cold]] bool more_follows();
+  [[gnu::cold]] bool truncated();
+  [[gnu::cold]] bool refuse_type(std::string_view wanted, std::string_view found);
 
   /// A map or array of `items`, each of one or two values, begins.
   bool enter(std::size_t start, std::size_t items, std::size_t values_each);
 
   /// A run of `n` bytes begins at `at_`: they are all there, and not too many.
-  bool check_run(std::size_t start, std::size_t n);
+  bool check_run(std::size_t start, std::size_t n) {
+    return (n <= left() && n <= bounds_.max_string) || refuse_run(start, n);
+  }
+  [[gnu::cold]] bool refuse_run(std::size_t start, std::size_t n);
 
   /// `v` as a float, when it is in its range.
   bool narrow(double v, float& out, std::size_t start);

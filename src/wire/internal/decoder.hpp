@@ -122,7 +122,8 @@ class decoder {
     const std::size_t offset = in_.offset();
     std::size_t count = 0;
     if (!in_.blob_size(count) || !in_.charge(count)) return false;
-    std::byte* to = s.resize(p, count);
+    // One of that size lies where the value does.
+    std::byte* to = s.fixed && count == s.size ? static_cast<std::byte*>(p) : s.resize(p, count);
     if (to == nullptr) {
       return refuse(
           offset, "expected " + std::to_string(s.size) + " bytes, found " + std::to_string(count));
@@ -381,9 +382,15 @@ class decoder {
     const std::size_t start = s.required == 0 ? 0 : in_.offset();
     std::size_t count = 0;
     if (!in_.enter_map(count)) return false;
-    std::uint64_t seen = 0;
-    std::size_t likely = 0;  // fields usually come in the order in which they were declared
-    for (std::size_t k = 0; k < count; ++k) {
+    // Fields usually come in the order in which they were declared.
+    std::size_t likely = 0;
+    if constexpr (requires { in_.next_name(std::string_view()); }) {
+      const std::size_t all = std::min(count, s.fields.size());
+      for (; likely < all && in_.next_name(s.fields[likely].name); ++likely)
+        if (!field(s, fields, likely)) return false;
+    }
+    std::uint64_t seen = likely == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << likely) - 1;
+    for (std::size_t k = likely; k < count; ++k) {
       const std::size_t offset = in_.offset();
       std::string_view name;
       if (!in_.name(name)) {

@@ -212,16 +212,11 @@ bool msgpack_reader::text(std::string_view& v) {
 
 bool msgpack_reader::long_name(std::string_view& v) { return peek() == token::text && text(v); }
 
-bool msgpack_reader::blob_size(std::size_t& n) {
+// Also those that must be refused.
+bool msgpack_reader::long_blob(std::size_t& n) {
   if (peek() != token::blob) return mismatch("bytes");
   if (!run(static_cast<std::uint8_t>(1U << (*at_ - 0xc4U)), n)) return false;
   blob_ = n;
-  return true;
-}
-
-bool msgpack_reader::blob_copy(std::byte* to) {
-  if (blob_ != 0) std::memcpy(to, at_, blob_);
-  at_ += blob_;
   return true;
 }
 

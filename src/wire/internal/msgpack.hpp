@@ -7,6 +7,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 /// @file MessagePack (msgpack.org, specification of 2017: nil, bool, int, float, str, bin, array,
@@ -120,8 +121,27 @@ class msgpack_reader : public binary_reader {
     at_ += 1 + n;
     return true;
   }
-  bool blob_size(std::size_t& n);
-  bool blob_copy(std::byte* to);
+  /// Takes that name if it is next, in its shortest form.
+  [[gnu::always_inline]] bool next_name(std::string_view v) noexcept {
+    const std::size_t n = v.size();
+    if (n > 0x1fU || left() <= n || *at_ != (0xa0U | n)) return false;
+    if (!same_text(v, {reinterpret_cast<const char*>(at_ + 1), n})) return false;
+    at_ += 1 + n;
+    return true;
+  }
+  bool blob_size(std::size_t& n) {
+    if (left() < 2 || *at_ != 0xc4) return long_blob(n);
+    n = at_[1];
+    if (n > left() - 2 || n > bounds_.max_string) return long_blob(n);
+    at_ += 2;
+    blob_ = n;
+    return true;
+  }
+  bool blob_copy(std::byte* to) noexcept {
+    if (blob_ != 0) std::memcpy(to, at_, blob_);
+    at_ += blob_;
+    return true;
+  }
   bool enter_array(std::size_t& n);
   bool enter_map(std::size_t& n) {
     if (at_ == end_ || (*at_ & 0xf0U) != 0x80) return enter_long_map(n);
@@ -138,6 +158,7 @@ class msgpack_reader : public binary_reader {
  private:
   bool wide_number(integer& v);
   bool long_name(std::string_view& v);
+  bool long_blob(std::size_t& n);
   bool enter_long_map(std::size_t& n);
   bool length(std::uint8_t width, std::size_t& n);
   bool run(std::uint8_t width, std::size_t& n);
