@@ -123,8 +123,9 @@ void stream_socket::read_here(std::span<std::byte> into, read_done done) {
     std::lock_guard guard(mutex_);
     if (over_) return refuse(gave_up());
     if (reading_ || into.empty()) return refuse(misused("a read without room, or beside one"));
-    // The reactor waits for what is new, and an end is new once.
+    // The reactor waits for what is new, and an end, good or not, is new once.
     if (saw_end_) return refuse(0);
+    if (saw_break_) return refuse(broken(broken_));
   }
   enter();
   reading_ = true;
@@ -139,10 +140,12 @@ void stream_socket::read_here(std::span<std::byte> into, read_done done) {
 result<std::size_t> stream_socket::outcome_of(error_code ec, std::size_t n) {
   std::lock_guard guard(mutex_);
   if (over_ || ec == asio::error::operation_aborted) return gave_up();
-  if (ec != asio::error::eof) return broken(ec.value());
-  if (broken_ != 0) return broken(broken_);
-  saw_end_ = true;
-  return n;
+  if (ec == asio::error::eof && broken_ == 0) {
+    saw_end_ = true;
+    return n;
+  }
+  saw_break_ = true;
+  return broken(ec.value());
 }
 
 // --- Writing
@@ -294,7 +297,7 @@ void stream_socket::let_go_here() noexcept {
     if (in_order && !std::exchange(wrote_end_, true)) ::shutdown(fd_, SHUT_WR);
   }
   if (!in_order) return abort_here();
-  if (saw_end_) return close_now();
+  if (saw_end_ || saw_break_) return close_now();  // nothing more will come
   if (reading_) socket_.cancel(ec);
   enter();
   dropped_ = std::make_unique<std::array<char, 4096>>();

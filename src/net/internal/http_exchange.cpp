@@ -5,12 +5,6 @@
 
 namespace odeon::detail {
 
-namespace {
-
-error left() { return {errc::cancelled, "the other side of the request is gone"}; }
-
-}  // namespace
-
 void http_exchange::answer(http_response r) {
   session->enter([x = shared_from_this(), r = std::move(r)]() mutable {
     if (x->now_is != stage::open || x->gone) return;
@@ -44,7 +38,7 @@ void http_exchange::tell_gone() {
   gone = true;
   for (piece& p : std::exchange(pieces, {})) {
     unsent_bytes -= p.bytes.size();
-    if (p.done) p.done(std::unexpected(left()));
+    if (p.done) p.done(std::unexpected(request_is_gone()));
   }
   if (auto f = std::exchange(on_gone, nullptr)) f();
 }
@@ -61,7 +55,7 @@ void http_exchange::write(std::string bytes, done_fn done) {
                   done = std::move(done)]() mutable {
     result<void> r;
     if (x->gone) {
-      r = std::unexpected(left());
+      r = std::unexpected(request_is_gone());
     } else if (x->now_is != stage::streaming || (x->length && *x->length - x->written < n)) {
       r = fail(errc::invalid_argument, "a write after the end of the answer, or past its length");
     } else {
@@ -74,7 +68,7 @@ void http_exchange::write(std::string bytes, done_fn done) {
 }
 void http_exchange::end(done_fn done) {
   session->enter([x = shared_from_this(), done = std::move(done)]() mutable {
-    if (x->gone) return done(std::unexpected(left()));
+    if (x->gone) return done(std::unexpected(request_is_gone()));
     if (x->now_is != stage::streaming)
       return done(fail(errc::invalid_argument, "the end of an answer that has ended"));
     if (x->length && *x->length != x->written && !x->is_head) {

@@ -19,6 +19,11 @@ namespace odeon::detail {
 
 class http_session;
 
+/// What is told to who still has to do with a request that nobody waits for.
+inline error request_is_gone() {
+  return {errc::cancelled, "the other side of the request is gone"};
+}
+
 /// One request and its answer: what a responder, and then a writer, hold.
 class http_exchange final : public http_sink, public std::enable_shared_from_this<http_exchange> {
  public:

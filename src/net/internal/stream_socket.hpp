@@ -115,7 +115,8 @@ class stream_socket final : public closable, public std::enable_shared_from_this
   handle socket_;
   asio::steady_timer timer_;
   bool reading_ = false;
-  bool saw_end_ = false;
+  bool saw_end_ = false;    // by a read
+  bool saw_break_ = false;  // likewise
   bool closed_ = false;
   std::unique_ptr<std::array<char, 4096>> dropped_;
 };
