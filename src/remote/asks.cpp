@@ -106,6 +106,15 @@ std::vector<pending_ask> ask_table::take_all(const peer* at) {
   return out;
 }
 
+bool ask_table::any_of(const peer& at) const noexcept {
+  for (const part& p : parts_) {
+    const core::spin_guard guard(p.lock);
+    for (const slot& s : p.slots)
+      if (s.held.ask != nullptr && s.held.at == &at) return true;
+  }
+  return false;
+}
+
 std::size_t ask_table::size() const {
   std::size_t n = 0;
   for (const part& p : parts_) {

@@ -23,8 +23,10 @@ inline void repair(bytes& message) {
 
 struct attacker {
   explicit attacker(side& victim, protection how = protection::none)
-      : me(options_of(victim.options.side == role::dialer ? role::acceptor : role::dialer, how)),
-        of(victim) {
+      : attacker(
+            victim,
+            options_of(victim.options.side == role::dialer ? role::acceptor : role::dialer, how)) {}
+  attacker(side& victim, const session_options& as) : me(as), of(victim) {
     for (int i = 0; i < 4; ++i) {
       if (const bytes theirs = of.take(); !theirs.empty()) (void)me.receive(theirs);
       if (me.at() == handshake::step::deciding) me.accept();
@@ -33,7 +35,7 @@ struct attacker {
       if (!mine.empty()) (void)of.feed(mine);
     }
     const bool dialer = me.options().side == role::dialer;
-    frames.emplace(frame_check(how, dialer ? me.keys().dialer : me.keys().acceptor));
+    frames.emplace(frame_check(as.protect, dialer ? me.keys().dialer : me.keys().acceptor));
   }
 
   /// A frame around what `write` appends.

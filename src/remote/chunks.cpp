@@ -1,5 +1,7 @@
 #include "remote/internal/chunks.hpp"
 
+#include "remote/internal/frame.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -120,12 +122,21 @@ bool chunk_sender::write(wire::buffer& out, name_writer& names, packer* pack,
   gathered_ -= h.gathered();
   held_bytes_ -= h.size();
   used_[f->transfer] = false;
+  written_.emplace_back(std::move(f->queue.front()), out.size());
   f->queue.pop_front();
   if (!f->queue.empty()) waiting_.push_back(std::move(f));
   return true;
 }
 
-void chunk_sender::drain(const std::function<void(const user_message&)>& unsent) {
+void chunk_sender::drain(std::span<const std::byte> given, std::size_t taken,
+                         std::size_t check_size,
+                         const std::function<void(const user_message&)>& unsent) {
+  auto next = written_.begin();
+  each_frame(given, check_size, [&](const_bytes /*items*/, std::size_t end) {
+    for (; next != written_.end() && next->end <= end; ++next)
+      if (end > taken) unsent(next->what->message);
+  });
+  written_.clear();
   for (auto* flows : {&active_, &waiting_}) {
     for (const flow_ptr& f : *flows)
       for (const auto& h : f->queue) unsent(h->message);

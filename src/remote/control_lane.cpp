@@ -80,6 +80,8 @@ result<std::optional<std::span<const std::byte>>> control_inbox::take(
   if (parts_.size() + part.size() > control_bytes_max)
     return fail(errc::limit_exceeded,
                 "a control record of more than " + std::to_string(control_bytes_max) + " bytes");
+  if (!last && part.empty())  // it could go on like that for ever
+    return fail(errc::protocol_violation, "a part of a control record that holds nothing");
   received_ = number;
   if (last && parts_.empty()) return record(part);
   parts_.insert(parts_.end(), part.begin(), part.end());

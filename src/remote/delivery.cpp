@@ -57,14 +57,29 @@ void endpoint_state::on_message(peer& from, const user_message& m) noexcept {
 }
 
 void endpoint_state::deliver(peer& from, const user_message& m) {
-  const core::travelling* type = type_of(m.message, m.type_serial);
+  burst alone;
+  burst* const known_here = from.together();
+  burst& at = known_here ? *known_here : alone;
+  if (m.type_serial == 0 || at.type != m.type_serial) {
+    at.travels = type_of(m.message, m.type_serial);
+    at.type = at.travels ? m.type_serial : 0;
+  }
+  const core::travelling* const type = at.travels;
   if (!type)
     return refuse(from, m, nullptr,
                   {errc::unknown_manifest,
                    "no message is known here by the name \"" + std::string(m.message.manifest) +
                        "\": expose it (endpoint::expose) at " + own_node()});
-  auto to = find_here(m.to.path, m.to.uid);
-  if (!to) return refuse(from, m, type, std::move(to).error());
+  // Without a uid whoever has the path by now is meant.
+  if (m.to_serial == 0 || m.to.uid == 0 || at.receiver != m.to_serial) {
+    at.receiver = 0;
+    auto found = find_here(m.to.path, m.to.uid);
+    if (!found) return refuse(from, m, type, std::move(found).error());
+    at.to = *std::move(found);
+    at.waits = core::tell_may_wait(*at.to.get());
+    at.receiver = m.to_serial;
+  }
+  const any_ref& to = at.to;
   auto made = read_message(*type, m, context_);
   if (!made) return refuse(from, m, type, std::move(made).error());
   core::envelope& e = **made;
@@ -85,11 +100,11 @@ void endpoint_state::deliver(peer& from, const user_message& m) {
     if (m.kind == user_kind::tell && m.limit > duration::zero())
       x->deadline = rt_.now() + std::min(m.limit, longest);
   }
-  if (m.kind == user_kind::ask) return serve(from, m, asker, *to, *type, e);
-  if (core::tell_may_wait(*to->get()))
-    (void)core::try_deliver(*to->get(), e);
+  if (m.kind == user_kind::ask) return serve(from, m, asker, at, e);
+  if (at.waits)
+    (void)core::try_deliver(*to.get(), e);
   else
-    to->get()->deliver(e);
+    to.get()->deliver(e);
 }
 
 void endpoint_state::refuse(peer& from, const user_message& m, const core::travelling* type,
@@ -104,8 +119,10 @@ void endpoint_state::refuse(peer& from, const user_message& m, const core::trave
 
 // -- asks of theirs -------------------------------------------------------------------------------
 
-void endpoint_state::serve(peer& from, const user_message& m, const any_ref& asker,
-                           const any_ref& to, const core::travelling& type, core::envelope& e) {
+void endpoint_state::serve(peer& from, const user_message& m, const any_ref& asker, burst& at,
+                           core::envelope& e) {
+  const any_ref& to = at.to;
+  const core::travelling& type = *at.travels;
   const auto lose = [&](error why) {
     core::lose(*to.get(), e, why);
     fail_ask(from, m.ask, why);
@@ -113,7 +130,8 @@ void endpoint_state::serve(peer& from, const user_message& m, const any_ref& ask
   if (!type.ask && !type.ask_with)
     return lose({errc::invalid_argument,
                  std::string(m.message.manifest) + " is no request: it has no reply"});
-  auto ties = ties_of(from);
+  if (!at.ties) at.ties = ties_of(from);
+  const auto ties = at.ties;
   if (!ties) return lose(errc::unreachable);
   {
     const std::lock_guard guard(ties->mutex);

@@ -7,6 +7,7 @@
 #include "internal/endpoint_state.hpp"
 
 #include <cstddef>
+#include <optional>
 
 namespace odeon::remote::detail {
 
@@ -29,7 +30,7 @@ exit_reason known_gone() { return {exit_kind::no_such_actor, "it has ended"}; }
 struct far_actor::outgoing {
   user_message message;
   const core::travelling* type = nullptr;
-  wire::tagged whole;  // of a type that does not write into a buffer
+  std::optional<wire::tagged> whole;  // of a type that does not write into a buffer
 };
 
 far_actor* far_actor_of(const core::cell& c) noexcept {
@@ -101,7 +102,7 @@ result<void> far_actor::prepare(cell& self, envelope& e, outgoing& out) {
     auto made = out.type->write(e.payload(), home_->travels_with());
     if (!made) return refuse(self, e, std::move(made).error());
     out.whole = *std::move(made);
-    m.message = out.whole;
+    m.message = *out.whole;
   }
   if (!ask) return {};
   // A time that the asker was given by its own asker bounds the work there as well. Any other is

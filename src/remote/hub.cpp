@@ -29,6 +29,7 @@ class peer_face final : public peer {
   [[nodiscard]] std::shared_ptr<const peer_info> info() const noexcept override {
     return core_->info();
   }
+  [[nodiscard]] burst* together() noexcept override { return &core_->together; }
   [[nodiscard]] result<void> send(const user_message& m) noexcept override {
     return core_->send(m);
   }

@@ -176,6 +176,7 @@ struct recorder final : hub_listener {
   std::map<std::string, std::vector<std::string>> by_sender;
   std::function<void(peer&, const user_message&)> then;
   std::function<void(peer&)> when_up;
+  std::function<bool()> awaited;
 
   void on_message(peer& from, const user_message& m) noexcept override {
     messages.emplace_back(wire::as_text(m.message.payload));
@@ -199,6 +200,7 @@ struct recorder final : hub_listener {
   void on_unsent(peer&, const user_message& m, const error& why) noexcept override {
     unsent.emplace_back(wire::as_text(m.message.payload), why.code());
   }
+  [[nodiscard]] bool awaits(const peer&) const noexcept override { return awaited && awaited(); }
   [[nodiscard]] long count(std::string_view what) const { return std::ranges::count(life, what); }
 };
 

@@ -10,11 +10,11 @@ namespace hub_test {
 
 class intruder {
  public:
-  /// As `node`, in an incarnation of its own.
+  /// As `node`, in an incarnation of its own. `stream`: of several; 0 begins an association.
   intruder(simulated_runtime& rt, test_net& net, std::string_view to, std::string node,
-           std::uint64_t incarnation = 0xbadbad)
+           std::uint64_t incarnation = 0xbadbad, unsigned stream = 0)
       : rt_(rt),
-        me_(options(to, std::move(node), incarnation)) {
+        me_(options(to, std::move(node), incarnation, stream)) {
     net.connect(to, {}, [this](result<std::unique_ptr<connection>> c) {
       if (c) mine_ = std::move(*c);
     });
@@ -74,12 +74,15 @@ class intruder {
   }
 
  private:
-  static session_options options(std::string_view to, std::string node, std::uint64_t who) {
+  static session_options options(std::string_view to, std::string node, std::uint64_t who,
+                                 unsigned stream) {
     session_options o = session_test::options_of(role::dialer);
     o.system = "sys";
     o.node = std::move(node);
     o.to = to;
     o.incarnation = who;
+    o.stream = stream;
+    o.streams = stream + 1;
     return o;
   }
   void flush() {

@@ -33,8 +33,8 @@ std::byte* put_head(std::byte* at, const user_message& m, const payload_sizes& s
                          (m.key != 0 ? has_key : 0U) | (m.priority != 0 ? has_priority : 0U) |
                          (sizes.expanded != 0 ? is_packed : 0U);
   *at++ = std::byte(flags | (static_cast<unsigned>(m.kind) + 1));
-  at = names.put(at, name_kind::actor, m.to.path, m.to.uid);
-  at = names.put(at, name_kind::actor, m.from.path, m.from.uid);
+  at = names.put(at, name_kind::actor, m.to.path, m.to.uid, 0);
+  at = names.put(at, name_kind::actor, m.from.path, m.from.uid, 1);
   if (m.kind != user_kind::tell) at = put_varint(at, m.ask);
   if ((flags & has_limit) != 0) at = put_varint(at, static_cast<std::uint64_t>(m.limit.count()));
   if ((flags & has_trace) != 0) at = put_word(at, m.trace);
@@ -42,7 +42,7 @@ std::byte* put_head(std::byte* at, const user_message& m, const payload_sizes& s
   if ((flags & has_priority) != 0) at = put_varint(at, zigzag(m.priority));
   at = m.message.manifest.empty()
            ? put_varint(at, 0)
-           : names.put(at, name_kind::type, m.message.manifest, extra_of(m.message));
+           : names.put(at, name_kind::type, m.message.manifest, extra_of(m.message), 2);
   at = put_varint(at, sizes.wire_size);
   return sizes.expanded != 0 ? put_varint(at, sizes.expanded) : at;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace odeon::remote::detail {
@@ -22,10 +23,11 @@ rejection rejection_of(errc code) noexcept {
   }
 }
 
-/// Adds what was collected later.
+/// Adds what was collected later. What a peer claims has no bound, and may not wrap to less.
 void merge(feedback& into, feedback& from) {
   for (std::size_t i = 0; i < lane_count; ++i) {
-    into.credit[i] += from.credit[i];
+    const std::uint64_t both = into.credit[i] + from.credit[i];
+    into.credit[i] = both < from.credit[i] ? std::numeric_limits<std::uint64_t>::max() : both;
     into.grant[i] += from.grant[i];
   }
   if (from.acknowledged) into.acknowledged = from.acknowledged;
@@ -170,14 +172,22 @@ void link::advance() {
 void link::decide() {
   const peer_hello& hello = *talk.peer();
   stream_ = hello.stream;
-  auto known = hub_->entry_of(hello.who.node);
+  // This node is no peer of itself: whoever has its name would be taken for it.
+  const bool is_this_one = hello.who.node == hub_->node();
+  auto known = is_this_one
+                   ? fail(errc::incompatible_peer, "'" + hello.who.node +
+                                                       "' is this node itself: give the other one "
+                                                       "an address of its own (remote.advertise)")
+                   : hub_->entry_of(hello.who.node);
   result<void> yes;
   if (known) {
     const peer_core::section delivery(*known->core);
     yes = known->core->may_open(*this);
   } else {
     yes = std::unexpected(std::move(known.error()));
-    if (yes.error() == errc::limit_exceeded)
+    if (is_this_one)
+      hub_->reject(rejection::not_this_node, address(), hello.who.node, yes.error());
+    else if (yes.error() == errc::limit_exceeded)
       hub_->reject(rejection::peers, address(), hello.who.node, yes.error());
   }
   if (yes) {
@@ -250,6 +260,7 @@ void link::on_read(result<std::size_t> n) {
         why_.emplace(std::move(n.error()));
     }
   }
+  in_order_ = n && goodbye_ == goodbye_reason::idle;
   if (!n || *n == 0) return ended();
   if (open_) {
     if (auto ok = take_open(*n); !ok) return ended();
@@ -318,6 +329,15 @@ void link::finish_writing() {
   arm(hub_->options.limits.goodbye);
 }
 
+void link::linger() noexcept { arm(hub_->options.limits.goodbye); }
+
+void link::rest() noexcept {
+  const std::lock_guard hold(why_mutex_);
+  if (!armed_ || !alarm_.disarm(hub_->timers())) return;
+  armed_ = false;
+  hub_->leave();
+}
+
 void link::ended() {
   over_ = true;
   face_.reset();
@@ -332,7 +352,8 @@ void link::ended() {
     if (why_) why = *why_;
     ours = timed_out_;
   }
-  if (!leaving_) connection_->abort();  // else the last words are on their way
+  // The last words are on their way, or what the stream has handed over before the peer's.
+  if (!leaving_ && !in_order_) connection_->abort();
   if (std::exchange(counted_handshake_, false)) hub_->end_handshake();
   if (!open_ && !dialled_) {
     // What a stranger did wrong; a refusal of ours has been counted where it was decided.

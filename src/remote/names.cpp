@@ -1,6 +1,7 @@
 #include "remote/internal/names.hpp"
 
 #include <atomic>
+#include <utility>
 
 namespace odeon::remote::detail {
 
@@ -57,9 +58,33 @@ name_writer::entry* name_writer::slot_for(std::size_t size) {
     if (text_bytes_ - e.text.size() + size > bounds_.text_bytes()) continue;
     text_bytes_ -= e.text.size();
     known_.erase(key{e.text, e.extra, e.kind});
+    fresh_.emplace_back(std::move(e.text), e.extra, e.slot, e.kind);
     return &e;
   }
   return nullptr;
+}
+
+name_reader name_writer::reader(bool given) const {
+  // The table as it is, and back from there. What was not in it then does no harm: it is defined
+  // before it is used. It is counted, though: so the bound is that of slots full of the longest.
+  name_reader r({bounds_.slots * (name_bytes_max / name_bytes_mean)});
+  for (const entry& e : entries_) r.assume(e.slot, e.kind, e.text, e.extra);
+  const auto undo = [&](const std::vector<replaced>& all) {
+    for (std::size_t i = all.size(); i-- > 0;)
+      r.assume(all[i].slot, all[i].kind, all[i].text, all[i].extra);
+  };
+  undo(fresh_);
+  if (given) undo(given_);
+  return r;
+}
+
+void name_reader::assume(std::uint32_t slot, name_kind kind, std::string_view text,
+                         std::uint64_t extra) {
+  if (slot >= entries_.size()) entries_.resize(slot + std::size_t{1});
+  auto& e = entries_[slot];
+  if (e) text_bytes_ -= e->text.size();
+  e = std::make_unique<entry>(std::string(text), extra, name_serial{0}, kind);
+  text_bytes_ += text.size();
 }
 
 read_name name_reader::get_new(cursor& in, name_kind kind, std::uint64_t r) {

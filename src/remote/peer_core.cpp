@@ -221,6 +221,10 @@ void peer_core::want() noexcept {
     begin_attempt(hold);
 }
 
+void peer_core::want_soon() {
+  hub_->post([self = shared_from_this()] { self->want(); });
+}
+
 // --- For the listener
 // -------------------------------------------------------------------------------
 

@@ -58,21 +58,25 @@ void peer_core::fail_waiters(lock& held, const error& why) {
 }
 
 /// Nothing of it is delivered from here on, and its session touches no record.
-void peer_core::bury(link& l, const error& why) noexcept {
+void peer_core::bury(link& l, const error& why, bool in_order) noexcept {
   if (l.records) {
     const std::lock_guard hold(l.records->control);
     l.dead = true;
   } else {
     l.dead = true;
   }
-  l.kill(why);
+  if (in_order)
+    l.linger();
+  else
+    l.kill(why);
 }
 
-void peer_core::drop_links(const error& why) noexcept {
+void peer_core::drop_links(const error& why, bool carry) noexcept {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     if (const auto l = std::exchange(links_[i], nullptr)) {
-      bury(*l, why);
-      streams_[i]->use(nullptr);
+      // The other side still reads what its idle goodbye has crossed.
+      bury(*l, why, l->said_goodbye() == goodbye_reason::idle);
+      streams_[i]->use(nullptr, carry);
     }
   }
 }

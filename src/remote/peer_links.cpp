@@ -135,7 +135,7 @@ void peer_core::link_opened(const std::shared_ptr<link>& l) {
   }
   const time_point now = hub_->now();
   const error replaced(errc::cancelled, "another connection took its place");
-  drop_links(replaced);
+  drop_links(replaced, true);
   const auto other = std::exchange(dial_, nullptr);
   attempting_ = false;
   ++attempt_;
@@ -214,7 +214,8 @@ void peer_core::connection_lost(link& l, const error& why) {
   const auto said = l.said_goodbye();
   lock held(mutex_);
   const error reason = addressed(why);
-  drop_links(reason);
+  // Who ends an idle connection is there, and may be sent the rest on another.
+  drop_links(reason, said == goodbye_reason::idle);
   if (silenced_) return;
   if (said == goodbye_reason::stopping || said == goodbye_reason::quarantined) {
     held.unlock();

@@ -90,10 +90,23 @@ void peer_core::check_links(lock& held, time_point now) {
   for (auto& [k, why] : silent) k->kill(std::move(why));
 }
 
+/// Whether `tick` would end the connection, or leave it so, unless somebody needs it.
+bool peer_core::idle_long(time_point now) const {
+  const duration most = hub_->options.limits.idle_after;
+  return phase_ == phase::idle ||
+         (phase_ == phase::up && we_dialled_ && most > duration(0) && now - quiet_since_ >= most);
+}
+
 void peer_core::tick() noexcept {
   const section delivering(*this);
-  const bool held_outside = hub_->is_held(*this);
+  bool held_outside = hub_->is_held(*this);
   lock held(mutex_);
+  if (!held_outside && face_ != nullptr && idle_long(hub_->now())) {
+    // Answers that are waited for hold nothing of it. Asked for without the lock, and so seldom.
+    held.unlock();
+    held_outside = hub_->listener.awaits(*face_);
+    held.lock();
+  }
   armed_ = false;
   if (silenced_ || hub_->closing.load()) return;
   const limits& l = hub_->options.limits;
@@ -127,8 +140,10 @@ void peer_core::tick() noexcept {
                                "nobody needs it now");
         phase_ = phase::idle;
         for (auto& s : streams_) s->queue.close();
-        looked_ = true;
-        return;
+        // An ask may have gone by it meanwhile, whose answer needs another one: look once more.
+        redial_at_ = now;
+        looked_ = false;
+        return reschedule();
       }
       return check_links(held, now);
     }

@@ -230,6 +230,70 @@ TEST_CASE("a node that sends and never reads the acknowledgements is closed") {
   CHECK(n < 200);
 }
 
+TEST_CASE("an envelope to oneself is one like any other, and a flood of them meets its bounds") {
+  bench b({.envelope_bytes = 1024, .queue_bytes = 16 * 1024});
+  const auto bob = b.join("bob"), loop = b.join("loop");
+  b.send(loop, envelope{1, "loop", wire::as_bytes("hi")});
+  const auto got = b.frames(loop);
+  REQUIRE(got.size() == 2);
+  CHECK(std::get<delivery>(read_frame(got[0]).value()).source == "loop");
+  CHECK(std::get<ack>(read_frame(got[1]).value()).first == 1);
+  // It reads nothing more: what it is told is bounded, and then it is closed.
+  const bytes payload(1000);
+  std::uint64_t n = 1;
+  while (!b.relay.is_lost(loop) && n < 100'000) b.send(loop, envelope{++n, "loop", payload});
+  CHECK(b.relay.is_lost(loop));
+  CHECK(b.relay.metrics().queued_bytes < 3 * b.bounds.queue_bytes);
+  b.relay.closed(loop, b.now);
+  b.send(bob, ping{1});
+  CHECK(b.frames(bob).size() == 1);
+  CHECK(b.relay.metrics().registered == 1);
+}
+
+TEST_CASE("pings whose answers are never read close who sends them") {
+  bench b({.queue_bytes = 4096});
+  const auto c = b.join("alice");
+  int n = 0;
+  while (!b.relay.is_lost(c) && n < 10'000) b.send(c, ping{std::uint64_t(++n)});
+  CHECK(b.relay.is_lost(c));
+  CHECK(b.relay.metrics().refused(relay_refusal::stalled) == 1);
+  CHECK(b.relay.metrics().queued_bytes < 4 * 4096);
+}
+
+TEST_CASE("a name that is registered again and again is the last one's, and leaves nothing") {
+  bench b({.names = 2, .connections = 200, .connections_per_host = 200, .handshakes = 200});
+  const auto bob = b.join("bob");
+  std::vector<relay_switch::id> all;
+  for (int i = 0; i < 100; ++i) all.push_back(b.join("alice"));
+  for (std::size_t i = 0; i + 1 < all.size(); ++i)
+    CHECK(b.ended(all[i]) == relay_refusal::replaced);
+  b.send(all.front(), envelope{1, "bob", wire::as_bytes("forged")});  // it is over
+  CHECK(b.frames(bob).empty());
+  b.send(bob, envelope{1, "alice", wire::as_bytes("hi")});
+  CHECK(b.frames(all.back()).size() == 1);
+  for (const auto c : all) b.relay.closed(c, b.now);
+  CHECK(b.relay.metrics().registered == 1);
+  CHECK(b.relay.metrics().connections == 1);
+  b.send(bob, envelope{2, "alice", {}});
+  CHECK(b.relay.metrics().refused(relay_refusal::unknown_target) == 1);
+}
+
+TEST_CASE("an envelope of one byte more than is taken ends its connection by its length alone") {
+  bench b({.envelope_bytes = 1024});
+  const auto bob = b.join("bob"), alice = b.join("alice");
+  bytes empty, big;
+  append(empty, envelope{1, "bob", {}});
+  const std::size_t most = head_size + b.bounds.envelope_bytes - empty.size();
+  b.send(alice, envelope{1, "bob", bytes(most)});
+  CHECK(b.frames(bob).size() == 1);
+  CHECK(b.frames(alice).size() == 1);
+  append(big, envelope{2, "bob", bytes(most + 1)});
+  b.relay.received(alice, const_bytes(big).first(head_size), b.now);
+  CHECK(b.ended(alice) == relay_refusal::too_large);
+  b.relay.received(alice, const_bytes(big).subspan(head_size), b.now);
+  CHECK(b.frames(bob).empty());
+}
+
 TEST_CASE("each bound on connections and names refuses what exceeds it, and no more") {
   bench b({.names = 2, .connections = 6, .connections_per_host = 3, .handshakes = 2});
   b.join("a");

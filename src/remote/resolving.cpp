@@ -6,11 +6,15 @@
 // both sides can bridge the difference.
 
 #include "internal/endpoint_state.hpp"
+#include "internal/protocol.hpp"
 #include <odeon/task/future.hpp>
 
 namespace odeon::remote::detail {
 
 namespace {
+
+/// Bytes of contracts in one answer: half of what a control record may have.
+constexpr std::size_t contracts_told_most = control_bytes_max / 2;
 
 std::string at_node(std::string_view text, const peer& from) {
   return std::string(text) + " [at " + from.node() + "]";
@@ -166,6 +170,7 @@ records::answer endpoint_state::check_claims(std::uint64_t id, const any_ref& he
     return refusal(id, {errc::limit_exceeded,
                         "more than " + std::to_string(claims_most) + " messages are asked about"});
   records::answer out{.id = id, .code = 0, .text = {}, .found = name_of(here), .differs = {}};
+  std::size_t told = 0;
   for (const records::claim& c : wants) {
     const core::travelling* t = messages_->find(c.manifest);
     if (!t)
@@ -175,8 +180,15 @@ records::answer endpoint_state::check_claims(std::uint64_t id, const any_ref& he
     if (t->type && !here.get()->accepts(*t->type))
       return refusal(id, {errc::wrong_type, here.path() + " has no handler for " + c.manifest});
     const message_contract& own = contracts_.of(*t);
-    if (c.hash != 0 && own.hash != 0 && c.hash != own.hash)
-      out.differs.push_back({c.manifest, own.json});
+    if (c.hash == 0 || own.hash == 0 || c.hash == own.hash) continue;
+    told += c.manifest.size() + own.json.size();
+    if (told > contracts_told_most)
+      return refusal(id, {errc::contract_changed,
+                          "the contracts of \"" + c.manifest + "\" and of " +
+                              std::to_string(out.differs.size()) +
+                              " messages before it are others here, more than one answer can hold: "
+                              "resolve with fewer messages, or run one version of them"});
+    out.differs.push_back({c.manifest, own.json});
   }
   return out;
 }

@@ -11,6 +11,7 @@ namespace odeon::remote::detail {
 namespace {
 
 constexpr std::size_t block_bytes = std::size_t{32} << 10U;
+constexpr std::size_t hand_over_bytes = std::size_t{8} << 10U;  // some forty short messages
 
 /// A message in a block: this, and the bytes of its five parts behind it, padded to eight.
 struct flat {
@@ -166,9 +167,34 @@ void send_queue::begin() noexcept {
 void send_queue::set_filler(frame_filler& frames) noexcept {
   if (!revoked_ && filling_.empty() && at_block_ == taken_.size()) filler_ = &frames;
 }
-void send_queue::offer(frame_filler& frames) noexcept {
+// Likewise. A writer that took what waits and then offered again would find more of it each time,
+// since senders are as fast as it is.
+void send_queue::hand_over(frame_filler& frames) noexcept {
+  if (at_block_ != taken_.size() || filling_.size() != 1) return;
+  if (filling_.front().used > hand_over_bytes) return;
+  taken_.clear();
+  at_block_ = at_ = 0;
+  taken_.swap(filling_);
+  block& b = taken_.front();
+  user_message m;
+  while (at_ < b.used) {
+    read_flat(b.data.get() + at_, m);
+    if (!frames.fill(m)) return;
+    const std::size_t size = flat_size(m);
+    at_ += size;
+    filled_.bytes += size;
+    ++filled_.messages;
+  }
+  b.used = at_ = 0;
+  if (b.capacity == block_bytes && !spare_.data) std::swap(spare_, b);
+  taken_.clear();
+}
+offered send_queue::offer(frame_filler& frames) noexcept {
   const odeon::detail::spin_guard hold(lock_);
+  if (revoked_) return offered::revoked;
+  hand_over(frames);
   set_filler(frames);
+  return filler_ != nullptr ? offered::taken : offered::behind;
 }
 void send_queue::withdraw() noexcept {
   const odeon::detail::spin_guard hold(lock_);
@@ -203,6 +229,27 @@ void send_queue::pop() noexcept {
   done.used = 0;
   const odeon::detail::spin_guard hold(lock_);
   if (!spare_.data) std::swap(spare_, done);
+}
+
+void send_queue::put_back(const std::vector<held_message>& all) {
+  block b;
+  for (const held_message& m : all) b.capacity += m.size();
+  b.data = std::make_unique_for_overwrite<std::byte[]>(b.capacity);
+  for (const held_message& m : all) {
+    put(b.data.get() + b.used, m.flat().data(), m.size());
+    b.used += m.size();
+  }
+  if (at_block_ < taken_.size() && at_ != 0) {  // what was popped of the first block makes room
+    block& first = taken_[at_block_];
+    std::memmove(first.data.get(), first.data.get() + at_, first.used - at_);
+    first.used -= at_;
+    at_ = 0;
+  }
+  const std::size_t bytes = b.used;
+  taken_.insert(taken_.begin() + static_cast<std::ptrdiff_t>(at_block_), std::move(b));
+  const odeon::detail::spin_guard hold(lock_);
+  filler_ = nullptr;  // what comes later must not overtake
+  came_.add({bytes, all.size()});
 }
 
 bool send_queue::pause(frame_filler* frames) noexcept {

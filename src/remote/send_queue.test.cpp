@@ -138,26 +138,47 @@ TEST_CASE("frames that are offered take what is sent, and what they refuse is ov
   CHECK(f.all.empty());
 }
 
-TEST_CASE("frames are not offered while messages wait, nor while the writer has them") {
+TEST_CASE("frames are not offered while much waits, nor while the writer has them") {
   send_queue q;
   frames f(10);
-  CHECK(q.push(text("one"), plenty) == pushed::become_writer);
+  const std::string much(10'000, 'x');
+  CHECK(q.push(text(much), plenty) == pushed::become_writer);
   q.begin();
-  q.offer(f);
+  CHECK(q.offer(f) == offered::behind);
   CHECK(q.push(text("two"), plenty) == pushed::queued);
-  CHECK(drain(q) == texts{"one", "two"});
-  q.offer(f);
+  CHECK(drain(q) == texts{much, "two"});
+  CHECK(q.offer(f) == offered::taken);
   CHECK(q.push(text("three"), plenty) == pushed::queued);
   q.withdraw();
   CHECK(q.push(text("four"), plenty) == pushed::queued);
   CHECK(f.all == texts{"three"});
   CHECK(drain(q) == texts{"four"});
-  q.offer(f);
+  CHECK(q.offer(f) == offered::taken);
   q.begin();
   CHECK(q.push(text("five"), plenty) == pushed::queued);
   CHECK(f.all == texts{"three"});
   CHECK_FALSE(q.pause(&f));
   CHECK(drain(q) == texts{"five"});
+}
+
+TEST_CASE("the little that waits goes into the frames that are offered, as far as they take it") {
+  for (const std::size_t room : {0U, 2U, 5U}) {
+    send_queue q;
+    frames f(room);
+    CHECK(q.nudge());
+    q.begin();
+    for (const char* s : {"one", "two", "three"}) CHECK(q.push(text(s), plenty) == pushed::queued);
+    CHECK(q.offer(f) == (room == 5 ? offered::taken : offered::behind));
+    CHECK(q.push(text("four"), plenty) == pushed::queued);
+    CHECK(q.messages() == 4);
+    texts all = f.all;
+    q.begin();
+    CHECK(q.messages() == 4 - all.size());
+    for (const std::string& s : drain(q)) all.push_back(s);
+    CHECK(all == texts{"one", "two", "three", "four"});
+    CHECK(f.all.size() == std::min<std::size_t>(room, 4));
+    CHECK(q.bytes() == 0);
+  }
 }
 
 TEST_CASE("revoked frames get nothing more, and no others are taken before the writer begins") {

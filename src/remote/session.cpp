@@ -173,7 +173,10 @@ result<bool> session::add(const user_message& m) {
 }
 
 void session::heartbeat(time_point now) {
-  if (write_->open) write_->open->ping = static_cast<std::uint64_t>(now.time_since_epoch().count());
+  if (!write_->open) return;
+  auto& o = *write_->open;
+  o.ping = static_cast<std::uint64_t>(now.time_since_epoch().count());
+  if (o.ordinary.empty() && o.ordinary.capacity() > write_half::kept_bytes_max) o.ordinary = {};
 }
 
 void session::goodbye(goodbye_reason why, std::string_view text) {
@@ -220,6 +223,7 @@ void session::gather(output& out) {
     else
       w.large(out.large);
     w.counters.names_defined = w.open->names.defined();
+    w.open->names.given_out();
   }
   w.counters.bytes += out.size();
 }
@@ -244,8 +248,25 @@ std::size_t session::held_bytes() const noexcept {
   return write_->open ? write_->open->chunks.held_bytes() : 0;
 }
 
-void session::drain(const std::function<void(const user_message&)>& unsent) {
-  if (write_->open) write_->open->chunks.drain(unsent);
+void session::written() noexcept {
+  if (!write_->open) return;
+  write_->open->names.sent();
+  write_->open->chunks.sent();
+}
+
+void session::drain(const output& out, std::size_t taken,
+                    const std::function<void(const user_message&)>& unsent) {
+  if (!write_->open) return;
+  const auto part = [&](const wire::buffer& b) {
+    const std::size_t n = std::min(taken, b.size());
+    taken -= n;
+    return n;
+  };
+  part(out.first);
+  const std::size_t of_ordinary = part(out.ordinary);
+  write_->drain(out.ordinary.view(), of_ordinary, unsent);
+  auto& o = *write_->open;
+  o.chunks.drain(out.large.view(), part(out.large), o.frames.check_size(), unsent);
 }
 
 const half_counters& session::sent() const noexcept { return write_->counters; }

@@ -221,7 +221,7 @@ TEST_CASE("what was not wholly given out is drained, oldest first within a pair"
     REQUIRE(p.a.s.add(tell("/user/x", pattern(200'000 + static_cast<std::size_t>(i))).view()));
   (void)p.a.take();
   std::vector<owned> unsent;
-  p.a.s.drain([&](const user_message& m) { unsent.emplace_back(m); });
+  p.a.s.drain({}, 0, [&](const user_message& m) { unsent.emplace_back(m); });
   REQUIRE(unsent.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) CHECK(unsent[i].payload.size() == 200'000 + i);
   CHECK(p.a.s.held_bytes() == 0);

@@ -1,4 +1,5 @@
 #include "remote/internal/session_halves.hpp"
+#include <odeon/base/assert.hpp>
 
 #include <algorithm>
 
@@ -116,6 +117,35 @@ void session::write_half::large(wire::buffer& out) {
     credit -= out.size() - before;
   }
   if (!out.empty()) o.frames.close(out, begun);
+}
+
+void session::write_half::drain(const_bytes given, std::size_t taken,
+                                const std::function<void(const user_message&)>& unsent) {
+  close_ordinary();
+  open_state& o = *open;
+  if (taken < given.size()) read_again(given, taken, o.names.reader(true), unsent);
+  if (o.ordinary.empty()) return;
+  read_again(o.ordinary.view(), 0, o.names.reader(false), unsent);
+  o.ordinary.clear();
+}
+
+void session::write_half::read_again(const_bytes frames, std::size_t taken, name_reader names,
+                                     const std::function<void(const user_message&)>& unsent) {
+  each_frame(frames, open->frames.check_size(), [&](const_bytes items, std::size_t end) {
+    cursor in(items);
+    while (!in.done()) {
+      user_message m;
+      const payload_sizes sizes = get_head(in, m, names);
+      m.message.payload = in.bytes(sizes.wire_size);
+      ODEON_ASSERT(!in.bad(), "what was written can be read");
+      if (end > taken) {
+        if (sizes.expanded != 0)
+          m.message.payload = pack.expand(m.message.payload, sizes.expanded).value();
+        unsent(m);
+      }
+      names.settle();
+    }
+  });
 }
 
 void session::write_half::farewell(wire::buffer& out) {

@@ -11,6 +11,7 @@ namespace {
 constexpr unsigned direct_turns = 2;    // that a sender writes for others as well
 constexpr unsigned queued_turns = 64;   // before others on the executor have theirs
 constexpr unsigned wakeful_turns = 16;  // of a transport's thread or the hub's
+constexpr unsigned offers = 4;          // of frames in a turn, while more comes
 
 }  // namespace
 
@@ -51,12 +52,12 @@ void stream::run_queued(runnable& r) noexcept {
   h->leave();
 }
 
-void stream::use(std::shared_ptr<link> l) noexcept {
+void stream::use(std::shared_ptr<link> l, bool carry) noexcept {
   std::shared_ptr<link> before;  // let go of outside of the lock
   {
     const odeon::detail::spin_guard hold(lock_);
     before = std::exchange(orders_.next, std::move(l));
-    orders_.change = true;
+    if (!std::exchange(orders_.change, true)) orders_.carry = carry;  // of the present one
   }
   queue.revoke();
   wake();
@@ -123,7 +124,7 @@ void stream::run(unsigned turns) noexcept {
 void stream::obey(orders& o) {
   if (o.change) {
     if (link_ && leave_) link_->kill({errc::cancelled, leave_->text});
-    if (link_) let_link_go({errc::unreachable, "the connection ended"});
+    if (link_) let_link_go({errc::unreachable, "the connection ended"}, o.carry);
     link_ = std::move(o.next);
     beat_ = left_ = false;
     leave_.reset();
@@ -146,12 +147,28 @@ void stream::obey(orders& o) {
   peer_.room_again();
 }
 
-/// Large messages that the connection had begun with, or not, are unsent.
-void stream::let_link_go(const error& why) {
+/// Messages that it was not given are unsent, or go by the next one.
+void stream::let_link_go(const error& why, bool carry) {
   queue.withdraw();
   const std::shared_ptr<link> old = std::move(link_);
   link_ = nullptr;
-  old->talk.drain([&](const user_message& m) { unsent_.emplace_back(held_message(m), why); });
+  drain(*old, why, carry);
+  old->rest();
+}
+
+void stream::drain(link& of, const error& why, bool carry) {
+  std::vector<held_message> back;
+  of.talk.drain(of.out, std::exchange(sent_, 0), [&](const user_message& m) {
+    if (carry)
+      back.emplace_back(m);
+    else
+      unsent_.emplace_back(held_message(m), why);
+  });
+  of.out.clear();
+  if (!back.empty()) {
+    queue.put_back(back);
+    peer_.want_soon();
+  }
   if (!unsent_.empty()) report_unsent();
 }
 
@@ -209,7 +226,10 @@ stream::turn stream::take_turn() {
     l.kill(std::move(ok.error()));
     return turn::broken;
   }
-  if (std::exchange(beat_, false)) s.heartbeat(peer_.hub().now());
+  if (std::exchange(beat_, false)) {
+    s.heartbeat(peer_.hub().now());
+    l.out.trim();
+  }
   add_messages();
   peer_.room_again();
   {
@@ -233,15 +253,26 @@ stream::turn stream::take_turn() {
   return turn::nothing;
 }
 
+/// The goodbye is written, and behind it nothing more: chunks that had no credit.
 void stream::end_link() {
-  queue.withdraw();
-  link_->finish_writing();
-  link_ = nullptr;
+  const std::shared_ptr<link> old = link_;
+  let_link_go({errc::unreachable, "the connection was ended by this side"});
+  old->finish_writing();
 }
 
 /// Those that senders may put their messages into.
 frame_filler* stream::free_frames() noexcept {
   return link_ && fold_ == nullptr && !leave_ && !left_ ? &link_->talk.frames() : nullptr;
+}
+
+/// The next frames, to senders. What they have queued since this turn looked goes into them first:
+/// in a flood there is always some, and who finds any queues as well.
+void stream::offer_frames() {
+  frame_filler* const next = free_frames();
+  for (unsigned i = 0; next != nullptr && i < offers; ++i) {
+    if (queue.offer(*next) != offered::behind) return;
+    add_messages();
+  }
 }
 
 /// What was gathered; the next frames fill meanwhile.
@@ -256,18 +287,17 @@ stream::turn stream::write_out() {
   const half_counters& sent = l.talk.sent();
   bump(c.sent_messages, sent.messages - std::exchange(counted_messages_, sent.messages));
   bump(c.sent_controls, sent.records - std::exchange(counted_controls_, sent.records));
-  if (frame_filler* const next = free_frames()) queue.offer(*next);
+  offer_frames();
   l.talk.seal(l.out);
   std::size_t taken = l.wire().try_write(std::span(pieces).first(used));
   if (taken == all) {
-    l.out.clear();
-    last_ = peer_.hub().now();
+    all_written();
     return turn::wrote;
   }
+  sent_ = taken;
   std::size_t first = 0;
   while (taken >= pieces[first].size()) taken -= pieces[first++].size();
   pieces[first] = pieces[first].subspan(taken);
-  queue.withdraw();
   // The connection may call at once on another thread: nothing of this stream is touched behind it.
   peer_.hub().enter();
   l.wire().write(std::span(pieces).subspan(first, used - first),
@@ -281,15 +311,22 @@ stream::turn stream::write_out() {
 
 /// What waited is written; the right to write was this stream's all the time.
 void stream::written(const result<void>& r) noexcept {
-  last_ = peer_.hub().now();
-  link_->out.clear();
-  if (!r) {
+  if (r) {
+    all_written();
+    if (std::exchange(left_, false)) end_link();
+  } else {
+    last_ = peer_.hub().now();
     link_->kill(r.error());
-    let_link_go(r.error());
-  } else if (std::exchange(left_, false)) {
-    end_link();
+    let_link_go(r.error());  // how much the transport had taken by then is not known
   }
   run(wakeful_turns);
+}
+
+void stream::all_written() {
+  sent_ = 0;
+  link_->out.clear();
+  link_->talk.written();
+  last_ = peer_.hub().now();
 }
 
 void stream::report_unsent() { peer_.messages_unsent(std::exchange(unsent_, {})); }

@@ -7,6 +7,8 @@
 #include "internal/handshake.hpp"
 #include <odeon/core/log.hpp>
 
+#include <utility>
+
 namespace odeon::remote::detail {
 
 namespace {
@@ -156,9 +158,16 @@ void endpoint_state::on(peer& from, records::ended& r) {
 
 void endpoint_state::on(peer& from, records::stop& r) {
   if (!allowed_.stop) {
+    // Once for each incarnation, however often it asks, and nothing of its making but what is seen.
+    const auto ties = ties_of(from);
+    if (!ties) return;
+    {
+      const std::lock_guard guard(ties->mutex);
+      if (std::exchange(ties->stop_refused, true)) return;
+    }
     logger(system_name_)
-        .warn("{} asked to stop {}, which this endpoint does not permit", from.node(),
-              r.target.path);
+        .warn("{} asked to stop {}, which this endpoint does not permit (permissions::stop)",
+              from.node(), made_printable(r.target.path));
     return;
   }
   const auto here = find_here(r.target.path, r.target.uid);

@@ -40,6 +40,8 @@ class ask_table {
   [[nodiscard]] std::uint64_t find(const odeon::detail::ask_state_base& ask) const;
   /// Takes out all that are asked of `at`; of anybody, when that is null.
   [[nodiscard]] std::vector<pending_ask> take_all(const peer* at);
+  /// Whether one is asked of that peer. O(all).
+  [[nodiscard]] bool any_of(const peer& at) const noexcept;
   [[nodiscard]] std::size_t size() const;
 
  private:

@@ -52,8 +52,12 @@ class chunk_sender {
   /// Gives whether a message is complete with it. Needs `ready`.
   bool write(wire::buffer& out, name_writer& names, packer* pack, std::size_t pack_above);
 
-  /// What is not wholly written, and forgets it.
-  void drain(const std::function<void(const user_message&)>& unsent);
+  /// What was written is sent.
+  void sent() noexcept { written_.clear(); }
+  /// What is not wholly sent, and forgets it. `given`: the frames of what was written since `sent`;
+  /// `taken`: how many of their bytes were sent.
+  void drain(std::span<const std::byte> given, std::size_t taken, std::size_t check_size,
+             const std::function<void(const user_message&)>& unsent);
 
  private:
   struct held {
@@ -78,6 +82,10 @@ class chunk_sender {
     unsigned transfer = 0;
   };
   using flow_ptr = std::unique_ptr<flow>;
+  struct written {
+    std::unique_ptr<held> what;
+    std::size_t end;  // of its last chunk, in the frames
+  };
 
   [[nodiscard]] flow* flow_of(const user_message& m) const noexcept;
   void activate();
@@ -88,6 +96,7 @@ class chunk_sender {
   std::array<bool, transfers_max> used_{};
   std::size_t gathered_ = 0;
   std::size_t held_bytes_ = 0;
+  std::vector<written> written_;  // wholly, since `sent`: not counted as held any more
 };
 
 /// The receiver's side of one connection. Not threadsafe.

@@ -116,6 +116,7 @@ class endpoint_state final : public hub_listener,
   void on_down(peer& with, const error& why) noexcept override;
   void on_gone(peer& with, std::uint64_t incarnation, const error& why) noexcept override;
   void on_unsent(peer& to, const user_message& m, const error& why) noexcept override;
+  [[nodiscard]] bool awaits(const peer& from) const noexcept override { return asks.any_of(from); }
 
   [[nodiscard]] std::vector<peer_info> peers() const;
   [[nodiscard]] endpoint_metrics metrics() const;
@@ -148,8 +149,8 @@ class endpoint_state final : public hub_listener,
   // --------------------------------------------------------------------------------
   void deliver(peer& from, const user_message& m);
   void settle(peer& from, const user_message& m);
-  void serve(peer& from, const user_message& m, const any_ref& asker, const any_ref& to,
-             const core::travelling& type, core::envelope& e);
+  /// `at` has whom it is for, and of which type it is.
+  void serve(peer& from, const user_message& m, const any_ref& asker, burst& at, core::envelope& e);
   void cancelled(peer& from, std::uint64_t ask);
   void answer(peer_ties& asker, std::uint64_t ask, result<core::reply_bytes> r) noexcept;
   void fail_ask(peer& to, std::uint64_t ask, const error& why);

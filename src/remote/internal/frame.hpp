@@ -5,6 +5,7 @@
 #include <odeon/net/crypto.hpp>
 #include <odeon/wire/bytes.hpp>
 
+#include <cstring>
 #include <optional>
 #include <span>
 
@@ -59,6 +60,18 @@ class frame_writer {
   frame_check check_;
   std::uint64_t counter_ = 0;
 };
+
+/// Calls `f` with the items of each frame of those that a `frame_writer` has made, and with where
+/// that frame ends. They are this side's own and are not checked.
+void each_frame(const_bytes frames, std::size_t check_size, auto&& f) {
+  for (std::size_t at = 0; at != frames.size();) {
+    std::uint32_t length;
+    std::memcpy(&length, frames.data() + at, sizeof length);
+    const std::size_t end = at + frame_length + length;
+    f(frames.subspan(at + frame_header, end - check_size - at - frame_header), end);
+    at = end;
+  }
+}
 
 /// Takes frames apart.
 class frame_reader {

@@ -2,7 +2,7 @@
 
 #include "messages.hpp"
 #include <odeon/base/error.hpp>
-#include <odeon/core/fwd.hpp>
+#include <odeon/core/actor_ref.hpp>
 #include <odeon/remote/metrics.hpp>
 #include <odeon/remote/options.hpp>
 #include <odeon/task/future.hpp>
@@ -22,9 +22,14 @@
 /// It ends when the incarnation is gone: it said goodbye, another one took its address, or it was
 /// silent for longer than `limits::give_up_after`; then it is quarantined for ever.
 
+namespace odeon::detail {
+struct travelling;
+}
+
 namespace odeon::remote::detail {
 
 class peer;
+struct peer_ties;
 
 /// Who is told what comes. Calls come on the transport's threads, one at a time for one peer; they
 /// must be short, must not block and must not throw. Views live for the call.
@@ -41,17 +46,36 @@ class hub_listener {
   /// That incarnation is gone for good: who watches an actor there is told so. A later one of the
   /// same address comes as another `on_up`.
   virtual void on_gone(peer& with, std::uint64_t incarnation, const error& why) noexcept = 0;
-  /// A message that had been taken by `send`, and was never written.
+  /// A message that had been taken by `send`, and was not wholly handed to a connection before that
+  /// ended. Of a write that was under way just then it is not known how far it came: its messages
+  /// are told here as well, and may have arrived. What was handed over before may be lost, too, and
+  /// nobody knows: that is told of no message.
   virtual void on_unsent(peer& to, const user_message& m, const error& why) noexcept = 0;
+  /// Whether an answer of it is waited for: a connection is kept, or made, for that.
+  [[nodiscard]] virtual bool awaits(const peer& /*from*/) const noexcept { return false; }
 
  protected:
   ~hub_listener() = default;
+};
+
+/// What a listener keeps from one message to the next of those that came in one read: most are for
+/// one actor, and of one type. The hub empties it after them.
+struct burst {
+  name_serial receiver = 0;  ///< whose actor `to` is; 0: none
+  any_ref to;
+  bool waits = false;    ///< its mailbox makes senders wait, which others must not
+  name_serial type = 0;  ///< whose table `travels` is
+  const odeon::detail::travelling* travels = nullptr;
+  std::shared_ptr<peer_ties> ties;  ///< with the node that they came from
 };
 
 /// One other node. Lives until the hub and everybody else lets go of it. @threadsafe
 class peer {
  public:
   virtual ~peer() = default;
+
+  /// For `on_message` alone, while it is called; null: this peer keeps nothing.
+  [[nodiscard]] virtual burst* together() noexcept { return nullptr; }
 
   /// "10.0.0.7:7400", as addresses write it.
   [[nodiscard]] virtual const std::string& node() const noexcept = 0;

@@ -76,6 +76,11 @@ class link final : public std::enable_shared_from_this<link>, private session_ha
   connection& wire() noexcept { return *connection_; }
   /// Takes what the read half has left for the write half.
   [[nodiscard]] feedback take_feedback() noexcept;
+  /// The peer has ended an idle connection: what is being written has `limits::goodbye` to come to
+  /// its end. Any thread.
+  void linger() noexcept;
+  /// Nothing is being written any more.
+  void rest() noexcept;
   /// The goodbye is written: the peer has `limits::goodbye` to end as well.
   void finish_writing();
 
@@ -112,6 +117,7 @@ class link final : public std::enable_shared_from_this<link>, private session_ha
   // The chain's.
   std::shared_ptr<peer> face_;  // until it is open: so that the peer is not forgotten
   bool heard_of_ = false, writing_ = false, open_ = false, leaving_ = false, over_ = false;
+  bool in_order_ = false;  // the last read has found the end behind an idle goodbye
   bool counted_handshake_ = false, counted_host_ = false;
   feedback collected_;
   std::uint64_t delivered_messages_ = 0, delivered_controls_ = 0;

@@ -4,6 +4,7 @@
 #include "messages.hpp"
 #include "protocol.hpp"
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -33,8 +34,12 @@ struct name_bounds {
   [[nodiscard]] std::size_t text_bytes() const noexcept { return slots * name_bytes_mean; }
 };
 
+inline constexpr std::size_t name_parts = 3;  ///< of a message: receiver, sender, type
+
 /// At most this many bytes for one reference, without the text.
 inline constexpr std::size_t reference_max = 4 * varint_max;
+
+class name_reader;
 
 /// The sender's side of one connection. Not threadsafe.
 class name_writer {
@@ -44,16 +49,42 @@ class name_writer {
   /// Writes a reference; there must be room for `reference_max` and the text. The texts must be at
   /// most `name_bytes_max` long. About 5 ns for one that was lately used, wherever its text stands
   /// now; else a look-up by text, which allocates when it is new.
-  std::byte* put(std::byte* at, name_kind kind, std::string_view text, std::uint64_t extra) {
+  /// `part`: which name of a message it is, of `name_parts`; the same one as last time is found at
+  /// once.
+  std::byte* put(std::byte* at, name_kind kind, std::string_view text, std::uint64_t extra,
+                 std::size_t part) {
     if (text.empty() && extra == 0) return put_varint(at, 0);
+    const entry*& last = last_[part];
+    if (last != nullptr && is(*last, kind, text, extra)) [[likely]]
+      return put_varint(at, last->slot + std::uint64_t{3});
     const entry*& lately = lately_[((sketch(text) ^ extra) * mix) >> lately_shift_];
-    if (lately != nullptr && is(*lately, kind, text, extra)) [[likely]]
+    if (lately != nullptr && is(*lately, kind, text, extra)) [[likely]] {
+      last = lately;
       return put_varint(at, lately->slot + std::uint64_t{3});
+    }
     return look_up(at, kind, text, extra, lately);
   }
   [[nodiscard]] std::uint64_t defined() const noexcept { return defined_; }
 
+  // So that what was written, and then not sent, can be read again:
+  /// What was written is given out; what comes next is written after it.
+  void given_out() noexcept {
+    given_.clear();
+    given_.swap(fresh_);
+  }
+  /// What was given out is sent: nobody will ask for it.
+  void sent() noexcept { given_.clear(); }
+  /// Reads what was written since `given_out`; `given`: what was given out last, and then that.
+  [[nodiscard]] name_reader reader(bool given) const;
+
  private:
+  /// What a slot had before it was given another text.
+  struct replaced {
+    std::string text;
+    std::uint64_t extra;
+    std::uint32_t slot;
+    name_kind kind;
+  };
   struct entry {
     std::string text;
     std::uint64_t extra = 0;
@@ -83,7 +114,23 @@ class name_writer {
   }
   static bool is(const entry& e, name_kind kind, std::string_view text,
                  std::uint64_t extra) noexcept {
-    return e.extra == extra && e.kind == kind && e.text == text;
+    return e.extra == extra && e.kind == kind && same(e.text, text);
+  }
+  /// Most names are short: a call takes longer than comparing them.
+  static bool same(std::string_view a, std::string_view b) noexcept {
+    constexpr std::size_t word = sizeof(std::uint64_t);
+    const std::size_t n = a.size();
+    if (n != b.size()) return false;
+    if (n < word || n > 3 * word) return a == b;
+    const auto differ = [&](std::size_t at) {
+      std::uint64_t x;
+      std::uint64_t y;
+      std::memcpy(&x, a.data() + at, word);
+      std::memcpy(&y, b.data() + at, word);
+      return x != y;
+    };
+    if (differ(0) || differ(n - word)) return false;
+    return n <= 2 * word || !differ(word);
   }
   std::byte* look_up(std::byte* at, name_kind kind, std::string_view text, std::uint64_t extra,
                      const entry*& lately);
@@ -95,6 +142,7 @@ class name_writer {
   static constexpr std::size_t lately_most = 4096;
 
   name_bounds bounds_;
+  std::array<const entry*, name_parts> last_{};
   // By sketch and extra: four times as many places as there are entries, up to a bound.
   std::vector<const entry*> lately_ = std::vector<const entry*>(lately_least);
   unsigned lately_shift_ = 64 - std::countr_zero(lately_least);
@@ -103,6 +151,8 @@ class name_writer {
   std::size_t text_bytes_ = 0;
   std::size_t hand_ = 0;  // the next slot to be given another text
   std::uint64_t defined_ = 0;
+  // In the order in which that was done. As large as the table and what was written together.
+  std::vector<replaced> fresh_, given_;
 };
 
 /// A name that has come.
@@ -136,6 +186,8 @@ class name_reader {
   }
   [[nodiscard]] std::uint64_t defined() const noexcept { return defined_; }
   [[nodiscard]] std::size_t text_bytes() const noexcept { return text_bytes_; }
+  /// What a slot has, without a serial; slots that are left out below it have nothing.
+  void assume(std::uint32_t slot, name_kind kind, std::string_view text, std::uint64_t extra);
 
  private:
   struct entry {

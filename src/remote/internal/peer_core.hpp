@@ -78,20 +78,26 @@ class peer_core final : public std::enable_shared_from_this<peer_core> {
   [[nodiscard]] future<peer_info> ready(duration limit);
   /// Begins a connection when there is none and none is tried for.
   void want() noexcept;
+  void want_soon();  ///< by the hub, whatever is locked now
   void drop(bool quarantine, std::string_view why);
   [[nodiscard]] peer_metrics metrics() const;
 
   // -- links, under `delivery`
   // -----------------------------------------------------------------------
   std::mutex delivery;
+  burst together;
   /// Holds `delivery`, and the face by which the listener knows the peer.
   class section {
    public:
     explicit section(peer_core& p);
-    ~section() { core_.face_ = nullptr; }
+    ~section() {
+      core_.face_ = nullptr;
+      let_go_ = std::exchange(core_.together, {});
+    }
     section(const section&) = delete;
 
    private:
+    burst let_go_;  // outside of the lock
     std::lock_guard<std::mutex> hold_;
     peer_core& core_;
     std::shared_ptr<peer> face_;
@@ -157,10 +163,12 @@ class peer_core final : public std::enable_shared_from_this<peer_core> {
   // Under the mutex; those that are given the lock may let go of it.
   void begin_attempt(lock& held);
   void attempt_failed(lock& held, error why);
-  void drop_links(const error& why) noexcept;
+  /// `carry`: as `stream::use`.
+  void drop_links(const error& why, bool carry = false) noexcept;
   void agree(unsigned streams) noexcept;
-  static void bury(link& l, const error& why) noexcept;
+  static void bury(link& l, const error& why, bool in_order = false) noexcept;
   [[nodiscard]] bool needed(bool held_outside) const;
+  [[nodiscard]] bool idle_long(time_point now) const;
   [[nodiscard]] bool queues_empty() const noexcept;
   void close_queues(const error& why) noexcept;
   void open_queues() noexcept;

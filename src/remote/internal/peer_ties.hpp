@@ -35,6 +35,7 @@ struct peer_ties {
   std::set<tie> all;
   /// Asks of theirs that are being answered here; the handle is empty until it was sent.
   std::unordered_map<std::uint64_t, odeon::detail::ask_in_flight> served;
+  bool stop_refused = false;  ///< it has asked for what is not permitted; logged once
 };
 
 }  // namespace odeon::remote::detail

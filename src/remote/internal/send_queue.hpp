@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <vector>
 
 /// @file What waits to be written on one stream of a peer.
@@ -25,7 +26,7 @@
 /// (`begin`); a filler that refuses a message loses its place, since what comes later must not
 /// overtake. `revoke` is for others: what is sent from then on does not go to the connection that
 /// the writer has, until it has begun anew and so has seen its orders. What stood in the frames of
-/// a connection that is let go is lost, as what was written is: at most a batch.
+/// a connection that is let go is read again by the session: it is unsent, or put back here.
 ///
 /// The bound counts bytes from `push` to `pop`: blocks that the writer has taken count too. What
 /// came and what went are counted apart, each by one thread at a time – senders under the lock, the
@@ -40,11 +41,19 @@ enum class pushed : std::uint8_t {
   closed,         ///< not taken: see `close`
 };
 
+/// What came of an offer.
+enum class offered : std::uint8_t {
+  taken,
+  behind,   ///< something waits, which would be overtaken
+  revoked,  ///< the writer is to look at its orders first
+};
+
 /// A message with memory of its own.
 class held_message {
  public:
   explicit held_message(const user_message& m);
   [[nodiscard]] user_message view() const noexcept;  ///< lives as long as this
+  [[nodiscard]] std::span<const std::byte> flat() const noexcept { return {flat_.get(), size_}; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
  private:
@@ -89,11 +98,14 @@ class send_queue {
   /// The oldest message, which stays until `pop`. False: none.
   bool front(user_message& m) noexcept;
   void pop() noexcept;
+  /// Messages that were popped, or counted so, before all that waits; the bound is not looked at.
+  void put_back(const std::vector<held_message>& all);
   /// The writer begins a look at everything there is to write; what comes from here on counts anew.
   /// The frames are its own again: what was put into them counts as popped.
   void begin() noexcept;
-  /// Messages may go into the frames, if nothing waits here and nobody has revoked that.
-  void offer(frame_filler& frames) noexcept;
+  /// Messages may go into the frames, if nothing waits here and nobody has revoked that. The little
+  /// that has come since the writer looked goes there first; its senders' lock is held meanwhile.
+  offered offer(frame_filler& frames) noexcept;
   /// And no more: the frames are the writer's own.
   void withdraw() noexcept;
   /// Gives the right to write back, also while messages wait: a writer that waits for credit, or
@@ -133,6 +145,7 @@ class send_queue {
     std::atomic<std::size_t> bytes_{0}, messages_{0};
   };
   std::byte* room_for(std::size_t bytes);
+  void hand_over(frame_filler& frames) noexcept;
   void set_filler(frame_filler& frames) noexcept;
 
   odeon::detail::spin_lock lock_;

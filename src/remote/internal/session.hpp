@@ -88,6 +88,8 @@ struct output {
   /// The pieces that are not empty; how many of the array are used.
   std::size_t pieces(std::array<const_bytes, 3>& into) const noexcept;
   void clear() noexcept { first.clear(), ordinary.clear(), large.clear(), handshake = 0; }
+  /// Lets go of memory that is kept for the next time.
+  void trim() noexcept { first = {}, ordinary = {}, large = {}, handshake = 0; }
 };
 
 /// Of one half of one connection; plain counts, read by the thread that uses that half.
@@ -155,7 +157,8 @@ class session {
   /// `limit_exceeded` (above the peer's `message_bytes`, or a name above `name_bytes_max`),
   /// `no_codec` (the peer does not read that format). About 50 ns.
   [[nodiscard]] result<bool> add(const user_message& m);
-  /// A heartbeat with the time; the peer answers it (`feedback::round_trip`).
+  /// A heartbeat with the time; the peer answers it (`feedback::round_trip`). Also lets go of
+  /// memory that frames needed lately.
   void heartbeat(time_point now);
   /// The last thing that is sent, behind what was added; chunks that wait are not sent any more
   /// (`drain`). What comes is still read. In `handshake` and `deciding`: nothing, see `refuse`.
@@ -183,8 +186,14 @@ class session {
 
   /// Large messages and what must follow them, taken and not wholly given out: their bytes.
   [[nodiscard]] std::size_t held_bytes() const noexcept;
-  /// At the end of a connection: those messages, oldest first within a pair; forgotten then.
-  void drain(const std::function<void(const user_message&)>& unsent);
+  /// What the last `take` gave is written: nobody will ask for it any more.
+  void written() noexcept;
+  /// At the end of a connection: each message of which the peer cannot know, oldest first within a
+  /// pair; forgotten then. `out` is what the last `take` gave, of which `taken` bytes were written;
+  /// after `written`, or without a `take`, it is empty. A message counts as written with the last
+  /// byte of its frame, without which the peer does not look at it. Views live for the call.
+  void drain(const output& out, std::size_t taken,
+             const std::function<void(const user_message&)>& unsent);
   [[nodiscard]] const half_counters& sent() const noexcept;
 
  private:

@@ -92,7 +92,8 @@ struct session::write_half final : frame_filler {
   explicit write_half(shared& s) noexcept : all(s) {}
 
   static constexpr std::size_t fill_payload_max = std::size_t{4} << 10U;  // copied under a lock
-  static constexpr std::size_t fill_bytes_max = std::size_t{256} << 10U;  // in frames not written
+  static constexpr std::size_t fill_bytes_max = std::size_t{1} << 20U;    // in frames not written
+  static constexpr std::size_t kept_bytes_max = std::size_t{64} << 10U;   // of empty frames
 
   shared& all;
   half_counters counters;
@@ -129,6 +130,13 @@ struct session::write_half final : frame_filler {
   void ordinary(wire::buffer& out);
   void large(wire::buffer& out);
   void farewell(wire::buffer& out);
+  /// Messages of frames that were given out, from that byte on, and of those that were not.
+  void drain(const_bytes given, std::size_t taken,
+             const std::function<void(const user_message&)>& unsent);
+
+ private:
+  void read_again(const_bytes frames, std::size_t taken, name_reader names,
+                  const std::function<void(const user_message&)>& unsent);
 };
 
 }  // namespace odeon::remote::detail

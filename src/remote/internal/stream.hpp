@@ -14,12 +14,12 @@
 ///
 /// Protocol. The writer is one thread at a time, as send_queue.hpp says; it owns the write half of
 /// the present link's session, but for the times when it has offered the frames to the queue:
-/// between two turns, and while what it has gathered is sealed and written. Then senders encode
-/// into them under the queue's lock. It offers none while the connection takes no bytes, has a
-/// goodbye to say, or when it lets a link go. Others give it orders – another link, a heartbeat, a
-/// goodbye, to throw away what waits – under a lock, and nudge the queue; who takes its link away
-/// also revokes the frames, so that what is sent after that is not put into a connection that has
-/// ended: an ask that came after `on_down` was told would wait for ever.
+/// between two turns, and while what it has gathered is sealed and written, however long the
+/// connection takes for that. Then senders encode into them under the queue's lock. It offers none
+/// that has a goodbye to say, or when it lets a link go. Others give it orders – another link, a
+/// heartbeat, a goodbye, to throw away what waits – under a lock, and nudge the queue; who takes
+/// its link away also revokes the frames, so that what is sent after that is not put into a
+/// connection that has ended: an ask that came after `on_down` was told would wait for ever.
 ///
 /// "Batch while busy, never wait when idle": a sender that finds nobody writing writes itself, at
 /// once, unless the stream has written within the last `calm`; then a thread of the hub does, and
@@ -44,9 +44,11 @@ class stream final : private runnable {
   /// The same with something that is not to wait, and off the senders' threads.
   void write_now() noexcept;
 
-  void use(std::shared_ptr<link> l) noexcept;  ///< null: none any more
-  void beat() noexcept;                        ///< a heartbeat
-  void wake() noexcept;                        ///< something of the session is to be written
+  /// Null: none any more. `carry`: what the one before has not sent goes by the next; else it is
+  /// unsent.
+  void use(std::shared_ptr<link> l, bool carry = false) noexcept;
+  void beat() noexcept;  ///< a heartbeat
+  void wake() noexcept;  ///< something of the session is to be written
   /// The last word on that link, when all that can be written is.
   void leave(std::shared_ptr<link> whose, goodbye_reason why, std::string text) noexcept;
   void discard(error why) noexcept;  ///< all messages that wait now are unsent
@@ -61,7 +63,7 @@ class stream final : private runnable {
     std::string text;
   };
   struct orders {
-    bool change = false, beat = false;
+    bool change = false, carry = false, beat = false;
     stream* fold = nullptr;
     std::shared_ptr<link> next;
     std::optional<error> discard;
@@ -75,9 +77,12 @@ class stream final : private runnable {
   void add_messages();
   void hand_over() noexcept;
   [[nodiscard]] frame_filler* free_frames() noexcept;
+  void offer_frames();
   turn write_out();
   void written(const result<void>& r) noexcept;
-  void let_link_go(const error& why);
+  void all_written();
+  void let_link_go(const error& why, bool carry = false);
+  void drain(link& of, const error& why, bool carry);
   void start_run(unsigned turns) noexcept;
   void report_unsent();
   void end_link();
@@ -94,6 +99,7 @@ class stream final : private runnable {
   bool beat_ = false;
   bool left_ = false;  // the goodbye is in `out`, or written
   std::optional<farewell> leave_;
+  std::size_t sent_ = 0;  // bytes of the link's `out`
   time_point last_{};
   std::vector<std::pair<held_message, error>> unsent_;
   std::uint64_t counted_messages_ = 0, counted_controls_ = 0;
