@@ -45,14 +45,22 @@ membership::membership(actor_system& system, remote::endpoint& net, federation_o
     if (auto ok = core_->known.put_for_ever(m); !ok) throw actor_error(std::move(ok.error()));
   }
   net.expose<steward_ref>();
-  const auto made = system.spawn<steward>({.name = "federation"}, core_);
-  core_->steward = made;
+  // Not among the workers: an actor that ends a membership holds one up until these two have ended.
+  const auto seen_by = system.spawn<witness>({.dispatcher = "blocking"}, core_);
+  try {
+    core_->steward = system.spawn<steward>({.name = "federation", .dispatcher = "blocking"}, core_);
+  } catch (...) {
+    system.stop(seen_by);
+    throw;
+  }
+  seen_by.tell<attend>(core_->steward);
 }
 
 membership::~membership() {
   leave();
   runtime& rt = system_.get_runtime();
-  while (core_->ended.load() == 0) (void)rt.wait(core_->ended, 0, time_point::max());
+  while (const std::uint32_t n = core_->alive.load())
+    (void)rt.wait(core_->alive, n, time_point::max());
 }
 
 void membership::leave() { steward::ref::assume(core_->steward).tell<depart>(); }

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 
@@ -27,6 +28,41 @@ class greeter : public actor<where> {
 
  private:
   std::string text_;
+};
+
+/// Two of these do something so many steps of their system later: each message is a turn.
+struct countdown {
+  int left = 0;
+  actor_ref<countdown> other;
+};
+class in_some_steps : public actor<countdown> {
+ public:
+  explicit in_some_steps(std::function<void()> f) : f_(std::move(f)) {}
+  void on(countdown c) {
+    if (c.left == 0) return f_();
+    c.other.tell<countdown>(c.left - 1, self());
+  }
+
+ private:
+  std::function<void()> f_;
+};
+
+/// Speaks for a member, and leaves it to the test when a join is answered.
+class answers_late : public actor<federation::detail::knock, federation::detail::join,
+                                  federation::detail::confirm, federation::detail::beat,
+                                  federation::detail::update, federation::detail::farewell> {
+ public:
+  using answer = reply_to<federation::detail::welcomed>;
+  explicit answers_late(std::optional<answer>* waits) : waits_(waits) {}
+  federation::detail::knocked on(federation::detail::knock) { return {wire::bytes(32)}; }
+  void on(federation::detail::join, answer to) { waits_->emplace(std::move(to)); }
+  bool on(federation::detail::confirm) { return true; }
+  int on(federation::detail::beat) { return 1; }
+  void on(federation::detail::update) {}
+  void on(federation::detail::farewell) {}
+
+ private:
+  std::optional<answer>* waits_;
 };
 
 using texts = std::vector<std::string>;
@@ -100,6 +136,55 @@ TEST_CASE("members find each other through one seed, and a watcher is told from 
   // Leases are renewed: nobody goes.
   s.rt.advance(5min);
   CHECK(a.told.size() == 3);
+}
+
+TEST_CASE("what changes at any step while a member is being joined is told to it as well") {
+  for (int steps = 0; steps < 40; ++steps) {
+    CAPTURE(steps);
+    sites s;
+    auto& a = s.add("a");
+    const auto set = [&] { a.members->set_capabilities({"gpu"}); };
+    const auto one = a.system.spawn<in_some_steps>(set), other = a.system.spawn<in_some_steps>(set);
+    // From when A knows B on, which it joins itself then.
+    const auto watching = a.members->watch([&](const membership_event& e) {
+      const auto* j = std::get_if<member_joined>(&e);
+      if (j && j->who.node == "b:1") one.tell<countdown>(steps, other);
+    });
+    auto& b = s.add("b");
+    s.rt.advance(25s);
+    CHECK(b.members->members().at(1).capabilities == texts{"gpu"});
+  }
+}
+
+TEST_CASE("one that leaves while it is being joined does not come back with its answer") {
+  namespace inner = federation::detail;
+  sites s;
+  auto& a = s.add("a");
+  std::optional<reply_to<inner::welcomed>> waits;
+  actor_system system("m", {.runtime = &s.rt});
+  remote::endpoint net(system, {.listen = "memory://m:1",
+                                .security = remote::plain{.insecure = true},
+                                .transport = s.way.get()});
+  net.expose<inner::steward_ref>();
+  system.spawn<answers_late>({.name = "federation"}, &waits);
+  const auto at = come(net.lookup<inner::steward_ref>("a:1", "federation")).value();
+  member who;
+  who.node = "m:1";
+  who.system = "m";
+  who.incarnation = 99;
+  (void)come(at.ask<inner::knock>(who.node)).value();
+  const wire::bytes mine(32, std::byte{7});
+  const auto in = come(at.ask<inner::join>(who, mine, wire::bytes{}, wire::bytes{})).value();
+  s.rt.advance(1s);
+  REQUIRE(waits.has_value());
+  at.tell<inner::farewell>(who.node, who.incarnation, in.ticket);
+  s.rt.advance(1s);
+  CHECK(a.told == texts{"+a:1", "+m:1", "-m:1 left"});
+  CHECK((*waits)(
+      inner::welcomed{.who = who, .nodes = {}, .ticket = 5, .proof = {}, .tenant_proof = {}}));
+  s.rt.advance(1s);
+  CHECK(a.told == texts{"+a:1", "+m:1", "-m:1 left"});
+  CHECK(a.nodes() == texts{"a:1"});
 }
 
 TEST_CASE("one that leaves is gone at once, one that is silent when its lease has run out") {
@@ -257,6 +342,41 @@ TEST_CASE(
   CHECK(b.nodes() == texts{"b:1", "a:1"});
   CHECK(a.members->members().at(1).capabilities.empty());
   CHECK(a.told == texts{"+a:1", "+b:1"});
+}
+
+TEST_CASE("a tenant's name that is known is known all the time that two members join each other") {
+  for (int steps = 0; steps < 20; ++steps) {
+    CAPTURE(steps);
+    sites s;
+    auto& b = s.add("b", {.tenant = "blue"});
+    const auto g = b.system.spawn<greeter>({.name = "g"}, "hello");
+    CHECK(b.members->share("ours", g, name_scope::tenant).has_value());
+    const auto change = [&] { b.members->set_capabilities({"gpu"}); };
+    const auto one = b.system.spawn<in_some_steps>(change),
+               other = b.system.spawn<in_some_steps>(change);
+    const auto joined = b.members->watch([&](const membership_event& e) {
+      const auto* j = std::get_if<member_joined>(&e);
+      if (j && j->who.node == "c:1") one.tell<countdown>(steps, other);
+    });
+    auto& c = s.add("c", {.seeds = {"b:1"}, .tenant = "blue"});
+    std::vector<bool> knows;
+    const auto watching = c.members->watch([&](const membership_event& e) {
+      std::visit(
+          [&](const auto& one) {
+            if (one.who.node == "b:1") knows.push_back(!one.who.names.empty());
+          },
+          e);
+    });
+    s.rt.advance(25s);
+    REQUIRE_FALSE(knows.empty());
+    CHECK(std::ranges::is_sorted(knows));  // never again not
+    CHECK(knows.back());
+    CHECK(c.members->members().at(1).capabilities == texts{"gpu"});
+    // And what is taken back is gone.
+    CHECK(b.members->unshare("ours"));
+    s.rt.settle();
+    CHECK(c.members->members().at(1).names.empty());
+  }
 }
 
 TEST_CASE("a tenant's names are told to that tenant alone, and who is of it must know its secret") {

@@ -73,10 +73,8 @@ void steward::pre_start() {
 }
 
 void steward::post_stop() {
-  runtime& rt = core_->system.get_runtime();
   const core_ptr kept = core_;
-  kept->ended.store(1);
-  rt.wake(kept->ended);
+  kept->ended();
 }
 
 bool steward::is_seed(const std::string& node) const {
@@ -176,7 +174,7 @@ result<welcomed> steward::welcome(const waiting_join& w) {
   welcomed out;
   {
     const std::lock_guard lock(core_->mutex);
-    if (auto ok = core_->known.put(who, now()); !ok) return std::unexpected(ok.error());
+    if (auto ok = core_->known.put(who, now(), true); !ok) return std::unexpected(ok.error());
     for (const auto& other : core_->known.members())
       if (other.node != core_->known.self().node && other.node != who.node)
         out.nodes.push_back(other.node);
@@ -266,7 +264,7 @@ task<met> steward::join_with(std::string node, steward_ref at, wire::bytes mine)
       co_return no(errc::invalid_argument, "'" + node + "' calls itself '" + w.who.node + "'");
     if (auto ok = announced(w.who); !ok)
       co_return no(ok.error().code(), std::string(ok.error().text()));
-    co_return met{node, at, std::move(w)};
+    co_return met{node, at, std::move(w), self.version};
   } catch (const actor_error& e) {
     co_return met{node, {}, std::unexpected(e.reason())};
   }
@@ -274,11 +272,14 @@ task<met> steward::join_with(std::string node, steward_ref at, wire::bytes mine)
 
 void steward::approach(const std::string& node) {
   peer& p = peers_[node];
-  if (std::exchange(p.busy, true)) return;
+  if (p.asked != 0) return;
+  const std::uint64_t asked = p.asked = ++last_ask_;
   if (p.ticket == 0) {
     p.joining = nonce();
-    return ctx().pipe_to_self(join_with(node, p.at, p.joining), [node](result<met> r) {
-      return r ? *std::move(r) : met{node, {}, std::unexpected(std::move(r).error())};
+    return ctx().pipe_to_self(join_with(node, p.at, p.joining), [node, asked](result<met> r) {
+      met m = r ? *std::move(r) : met{node, {}, std::unexpected(std::move(r).error())};
+      m.asked = asked;
+      return m;
     });
   }
   std::string own;
@@ -288,15 +289,26 @@ void steward::approach(const std::string& node) {
     own = core_->known.self().node;
     incarnation = core_->known.self().incarnation;
   }
-  ctx().pipe_to_self(
-      p.at.ask<beat>(own, incarnation, p.ticket),
-      [node, which = p.incarnation](result<int> r) { return beaten{node, which, std::move(r)}; });
+  ctx().pipe_to_self(p.at.ask<beat>(own, incarnation, p.ticket),
+                     [node, asked, which = p.incarnation](result<int> r) {
+                       return beaten{node, which, std::move(r), asked};
+                     });
+}
+
+/// Who is waited for with that ask, which ends. Null: nobody any more; it has said farewell since,
+/// and what it had answered before is as good as nothing.
+steward::peer* steward::answered(const std::string& node, std::uint64_t asked) {
+  const auto found = peers_.find(node);
+  if (found == peers_.end() || found->second.asked != asked) return nullptr;
+  found->second.asked = 0;
+  found->second.joining.clear();
+  return &found->second;
 }
 
 void steward::on(met m) {
-  peer& p = peers_[m.node];
-  p.busy = false;
-  p.joining.clear();
+  peer* const waited = answered(m.node, m.asked);
+  if (!waited) return;
+  peer& p = *waited;
   if (!m.outcome) {
     p.at = {};
     bool member_still = false;
@@ -315,12 +327,10 @@ void steward::on(met m) {
   }
   p.ticket = m.outcome->ticket;
   p.incarnation = m.outcome->who.incarnation;
-  if (is_own_tenant(m.outcome->who)) {
-    const member self = spoken(true);
-    if (std::ranges::any_of(self.names,
-                            [](const auto& n) { return n.seen_by == name_scope::tenant; }))
-      p.at.tell<update>(self, p.ticket);
-  }
+  // What the join could not have: the tenant's names, and what has changed since it was sent.
+  p.is_own_tenant = is_own_tenant(m.outcome->who);
+  const member self = spoken(p.is_own_tenant);
+  if (p.is_own_tenant || self.version != m.said) p.at.tell<update>(self, p.ticket);
   publish();
   for (const auto& node : m.outcome->nodes) {
     candidate(node);
@@ -330,10 +340,9 @@ void steward::on(met m) {
 }
 
 void steward::on(beaten m) {
-  const auto found = peers_.find(m.node);
-  if (found == peers_.end()) return;
-  peer& p = found->second;
-  p.busy = false;
+  peer* const waited = answered(m.node, m.asked);
+  if (!waited) return;
+  peer& p = *waited;
   const bool known = m.outcome && *m.outcome == 1;
   if (known) {
     p.failures = 0;
@@ -354,21 +363,14 @@ void steward::on(beaten m) {
     member_still = core_->known.find(m.node) != nullptr;
   }
   p.ticket = 0;  // found and joined anew, when it is there again
-  if (!member_still && p.failures >= failures_max && !is_seed(m.node)) peers_.erase(found);
+  if (!member_still && p.failures >= failures_max && !is_seed(m.node)) peers_.erase(m.node);
 }
 
 void steward::on(changed) {
   publish();
   const member to_own = spoken(true), to_others = spoken(false);
   for (auto& [node, p] : peers_) {
-    if (p.ticket == 0) continue;
-    bool own = false;
-    {
-      const std::lock_guard lock(core_->mutex);
-      const member* who = core_->known.find(node);
-      own = who != nullptr && is_own_tenant(*who);
-    }
-    p.at.tell<update>(own ? to_own : to_others, p.ticket);
+    if (p.ticket != 0) p.at.tell<update>(p.is_own_tenant ? to_own : to_others, p.ticket);
   }
 }
 

@@ -70,8 +70,9 @@ void table::change(const std::function<void(member&)>& how) {
   events_.emplace_back(member_updated{self_});
 }
 
-result<void> table::put(const member& m, time_point now) {
-  if (auto ok = check(m, limits_); !ok) return ok;
+result<void> table::put(const member& said, time_point now, bool in_part) {
+  if (auto ok = check(said, limits_); !ok) return ok;
+  const member m = in_part ? with_tenants_names(said) : said;
   if (m.node == self_.node) return fail(errc::invalid_argument, "'" + m.node + "' is this system");
   const auto found = others_.find(m.node);
   if (found == others_.end()) {
@@ -95,11 +96,22 @@ result<void> table::put(const member& m, time_point now) {
     return fail(errc::invalid_argument,
                 "'" + m.node + "' is a member under another tenant or system: that never changes");
   e.until = std::max(e.until, now + lease_);
-  if (m != e.who) {  // of one version as well: a tenant's names follow when the tenant is proven
+  if (m != e.who) {  // of one version as well: a tenant's names follow a join
     e.who = m;
     events_.emplace_back(member_updated{m});
   }
   return {};
+}
+
+/// As a join says it, with what is known of the tenant's names already.
+member table::with_tenants_names(member m) const {
+  const auto found = others_.find(m.node);
+  if (found == others_.end() || found->second.who.incarnation != m.incarnation) return m;
+  for (const shared_name& n : found->second.who.names)
+    if (n.seen_by == name_scope::tenant &&
+        std::ranges::find(m.names, n.name, &shared_name::name) == m.names.end())
+      m.names.push_back(n);
+  return m;
 }
 
 result<void> table::put_for_ever(const member& m) {

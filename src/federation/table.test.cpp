@@ -87,6 +87,34 @@ TEST_CASE("a newer version is an update, an older one is stale, another incarnat
   CHECK(s.told() == texts{"-a:1 left"});
 }
 
+TEST_CASE("a join says nothing of its tenant's names, which stay until the member does") {
+  sample s;
+  member whole = at("a:1", {}, {}, "blue");
+  whole.names = {{"ours", "/user/o", name_scope::tenant},
+                 {"all", "/user/a", name_scope::federation}};
+  member part = whole;
+  part.names.erase(part.names.begin());
+  CHECK(s.t.put(whole, t0).has_value());
+  CHECK(s.t.put(part, t0, true).has_value());
+  CHECK(s.t.named("ours", name_scope::tenant).has_value());
+  // In a newer version as well, of which they are not known to be gone.
+  part.version = 2;
+  part.names.clear();
+  CHECK(s.t.put(part, t0, true).has_value());
+  CHECK(s.t.named("ours", name_scope::tenant).has_value());
+  CHECK_FALSE(s.t.named("all", name_scope::federation).has_value());
+  CHECK(s.t.put(part, t0).has_value());
+  CHECK_FALSE(s.t.named("ours", name_scope::tenant).has_value());
+  // Of what it was before a restart nothing stays.
+  part.version = 3;
+  part.names = whole.names;
+  CHECK(s.t.put(part, t0).has_value());
+  part.incarnation = 2;
+  part.names.clear();
+  CHECK(s.t.put(part, t0, true).has_value());
+  CHECK_FALSE(s.t.named("ours", name_scope::tenant).has_value());
+}
+
 TEST_CASE("what no member says, and more members than there may be, are refused") {
   sample s;
   CHECK(s.t.put(at(""), t0).error() == errc::invalid_argument);

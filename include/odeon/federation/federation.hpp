@@ -64,7 +64,8 @@ class membership {
   /// Joins by the seeds, and goes on trying those that do not answer. Throws
   /// `actor_error(invalid_argument)` for options that cannot be meant.
   membership(actor_system& system, remote::endpoint& net, federation_options options = {});
-  /// As `leave`.
+  /// As `leave`, and waits until another one may be made for this system. From any thread, an
+  /// actor's as well, but not from a function of `watch`.
   ~membership();
   membership(const membership&) = delete;
   membership& operator=(const membership&) = delete;

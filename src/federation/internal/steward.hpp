@@ -92,10 +92,35 @@ class membership_core {
   const federation_options options;
   mutable std::mutex mutex;
   table known;                          // under it; events are taken by the steward alone
-  std::atomic<std::uint32_t> ended{0};  // the steward is no more
+  std::atomic<std::uint32_t> alive{2};  // the steward and its witness
   any_ref steward;                      // for its own side
+
+  /// One of the two has ended.
+  void ended() {
+    runtime& rt = system.get_runtime();
+    if (alive.fetch_sub(1) == 1) rt.wake(alive);
+  }
 };
 using core_ptr = std::shared_ptr<membership_core>;
+
+/// Ends when the steward has ended and its name is free, of which the steward itself cannot tell:
+/// its own last word comes before. When all actors of the system are stopped, either may be first.
+struct attend {
+  any_ref steward;
+};
+class witness : public actor<attend> {
+ public:
+  explicit witness(core_ptr core) : core_(std::move(core)) {}
+  void on(attend m) { ctx().watch(m.steward); }
+  void on(terminated) { ctx().stop(); }
+  void post_stop() {
+    const core_ptr kept = core_;
+    kept->ended();
+  }
+
+ private:
+  core_ptr core_;
+};
 
 // From this side.
 struct tick {};
@@ -105,11 +130,14 @@ struct met {
   std::string node;
   steward_ref at;
   result<welcomed> outcome;
+  std::uint64_t said = 0;   // the version of this side's record that the join had
+  std::uint64_t asked = 0;  // which of the asks this was
 };
 struct beaten {
   std::string node;
   std::uint64_t incarnation = 0;
   result<int> outcome;
+  std::uint64_t asked = 0;
 };
 struct confirmed {
   std::uint64_t which = 0;  // of the joins that wait
@@ -147,8 +175,9 @@ class steward : public actor<knock, join, confirm, beat, update, farewell, tick,
     std::uint64_t ticket = 0;  // of this side there; 0: to be joined
     std::uint64_t incarnation = 0;
     unsigned failures = 0;
-    bool busy = false;
-    wire::bytes joining = {};  // the nonce of the join under way
+    bool is_own_tenant = false;  // as it was joined
+    std::uint64_t asked = 0;     // the ask under way; 0: none
+    wire::bytes joining = {};    // the nonce of the join under way
   };
   struct waiting_join {
     join what;
@@ -163,6 +192,7 @@ class steward : public actor<knock, join, confirm, beat, update, farewell, tick,
   [[nodiscard]] wire::bytes nonce_for(const std::string& node, std::uint64_t epoch) const;
   [[nodiscard]] bool is_ticket(const std::string& node, std::uint64_t ticket) const;
   [[nodiscard]] bool is_seed(const std::string& node) const;
+  [[nodiscard]] peer* answered(const std::string& node, std::uint64_t asked);
   task<met> join_with(std::string node, steward_ref at, wire::bytes mine);
   task<confirmed> confirm_with(std::uint64_t which, std::string node, wire::bytes nonce);
   void approach(const std::string& node);
@@ -175,6 +205,7 @@ class steward : public actor<knock, join, confirm, beat, update, farewell, tick,
   wire::bytes key_;          // of the nonces that are given to who knocks: nothing is kept
   std::uint64_t epoch_ = 1;  // a nonce is good in its own and the next
   std::uint64_t last_join_ = 0;
+  std::uint64_t last_ask_ = 0;
   std::map<std::uint64_t, waiting_join> joins_;   // being confirmed
   std::map<std::string, std::uint64_t> tickets_;  // that others have from here
   std::vector<std::weak_ptr<watcher>> watchers_;

@@ -27,8 +27,9 @@ class table {
   void change(const std::function<void(member&)>& how);
 
   /// It joined, or has something new to say; its lease begins anew. Errors: `limit_exceeded`;
-  /// `invalid_argument` for what no member says; `stale` for an older version of it.
-  result<void> put(const member& m, time_point now);
+  /// `invalid_argument` for what no member says; `stale` for an older version of it. `in_part`: it
+  /// says nothing of its tenant's names, so those that are known stay until it does.
+  result<void> put(const member& said, time_point now, bool in_part = false);
   /// A member that stays whatever happens: nobody renews it.
   result<void> put_for_ever(const member& m);
   /// Something was heard of it. False: it is no member, or another incarnation is.
@@ -59,6 +60,7 @@ class table {
     time_point until;
     std::size_t placed = 0;  // by this system
   };
+  [[nodiscard]] member with_tenants_names(member m) const;
   [[nodiscard]] error missing(const placement& p, std::string_view type) const;
 
   member self_;
