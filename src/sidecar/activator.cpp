@@ -92,8 +92,10 @@ result<cron_activator> read_cron(const table& t, std::string name, const descrip
   if (!what) return std::unexpected(std::move(what.error()));
   auto when = cron::parse(t.text("schedule"), t.text("zone"));
   if (!when) return t.wrong(std::string(when.error().text()));
-  cron_activator a{std::move(name), std::move(*when), t.text("json"),
-                   t.text("overrun") == "once" ? overrun::once : overrun::skip, std::move(*what)};
+  cron_activator a{
+      std::move(name),  std::move(*when),
+      t.text("json"),   t.text("overrun") == "once" ? overrun::once : overrun::skip,
+      std::move(*what), t.text("catch_up") == "once" ? catch_up::once : catch_up::none};
   if (const auto request = invocation_of(a.what, a.json, types); !request)
     return t.wrong(std::string(request.error().text()));
   return a;
@@ -140,6 +142,11 @@ config_schema activator_schema() {
          .fallback = "skip",
          .sentence = "What becomes of a time that comes while the run before is under way.",
          .choices = {"skip", "once"}});
+  s.add({.key = "sidecar.cron.*.catch_up",
+         .type = config_type::choice,
+         .fallback = "none",
+         .sentence = "What becomes of the times that came while no program ran.",
+         .choices = {"none", "once"}});
   text("sidecar.nats.*.subject", "", "The subject of NATS, with its wildcards.");
   text("sidecar.nats.*.queue", "odeon",
        "The queue group; empty: every sidecar takes each message.");

@@ -1,7 +1,9 @@
 #include <odeon/net/http_client.hpp>
+#include <odeon/persistence/memory_journal.hpp>
 #include <odeon/runtime/memory_transport.hpp>
 #include <odeon/runtime/simulated.hpp>
 #include <odeon/sidecar/activator.hpp>
+#include <odeon/sidecar/state_store.hpp>
 
 #include <doctest/doctest.h>
 #include <google/protobuf/descriptor.pb.h>
@@ -79,6 +81,7 @@ TEST_CASE("a file of activators is read") {
     json = '{"cents": 2}'
     body = "bank.Deposit"
     overrun = "once"
+    catch_up = "once"
     [sidecar.nats.orders]
     subject = "orders.*"
     system = "shop"
@@ -94,6 +97,7 @@ TEST_CASE("a file of activators is read") {
   REQUIRE(all->cron.size() == 1);
   CHECK(all->cron[0].when.zone() == "Europe/Berlin");
   CHECK(all->cron[0].late == overrun::once);
+  CHECK(all->cron[0].missed == catch_up::once);
   REQUIRE(all->nats.size() == 1);
   CHECK(all->nats[0].queue == "odeon");
   CHECK(all->nats[0].what.async);
@@ -235,20 +239,35 @@ struct cron_world {
   simulated_runtime rt;
   fake actors;
   std::vector<std::string> reported;
+  std::shared_ptr<journal> kept = make_memory_journal(rt);
+  cron_memory memory{make_state_store(rt, kept), "node"};
+  cron_activator one;
   std::unique_ptr<cron_activators> times;
 
-  explicit cron_world(const char* schedule, overrun late = overrun::skip) {
-    std::vector<cron_activator> all;
-    all.push_back({"interest",
-                   *cron::parse(schedule),
-                   R"({"cents": 2})",
-                   late,
-                   {.system = "bank", .actor = "joe", .action = "add", .body = "bank.Deposit"}});
+  explicit cron_world(const char* schedule, overrun late = overrun::skip,
+                      catch_up missed = catch_up::none)
+      : one{"interest",
+            *cron::parse(schedule),
+            R"({"cents": 2})",
+            late,
+            {.system = "bank", .actor = "joe", .action = "add", .body = "bank.Deposit"},
+            missed} {
+    start();
+  }
+  void start() {
     times = std::make_unique<cron_activators>(
-        rt, actors.target(), *bank_types(), std::move(all),
+        rt, actors.target(), *bank_types(), std::vector{one},
         [this](const std::string& name, const invocation_answer& a) {
           reported.push_back(name + ": " + a.message);
-        });
+        },
+        memory);
+    rt.settle();
+  }
+  /// The program does not run for so long.
+  void down(duration how_long) {
+    times.reset();
+    rt.advance(how_long);
+    start();
   }
 };
 
@@ -290,6 +309,69 @@ TEST_CASE("a time that comes during a run is skipped, or made up for once") {
     w.rt.advance(1h);
     CHECK(w.actors.asked.size() == 2);
   }
+}
+
+TEST_CASE("times that came while no program ran are made up for by one run, where that is wanted") {
+  for (const catch_up missed : {catch_up::none, catch_up::once}) {
+    cron_world w("0 * * * *", overrun::skip, missed);
+    const std::size_t more = missed == catch_up::once ? 1 : 0;
+    CHECK(w.actors.asked.empty());  // the first start ever
+    w.rt.advance(90min);
+    CHECK(w.actors.asked.size() == 1);
+    w.down(10min);
+    CHECK(w.actors.asked.size() == 1);  // no time came
+    w.down(5h);
+    CHECK(w.actors.asked.size() == 1 + more);
+    CHECK(w.times->figures().caught_up == more);
+    w.down(1s);
+    CHECK(w.actors.asked.size() == 1 + more);
+    w.rt.advance(1h);
+    CHECK(w.actors.asked.size() == 2 + more);
+    CHECK(w.reported.empty());
+  }
+}
+
+TEST_CASE("a time that came before the first run ever is made up for as well") {
+  cron_world w("0 * * * *", overrun::skip, catch_up::once);
+  w.rt.advance(1min);
+  w.down(3h);
+  CHECK(w.actors.asked.size() == 1);
+}
+
+TEST_CASE("a run that the program's end cut off is made up for, and one that ended well is not") {
+  for (const auto& [how, again] :
+       {std::pair(invocation_answer{outcome::error, "the sidecar is stopping", {}}, true),
+        std::pair(invocation_answer{outcome::actor_not_found, "nobody", {}}, true),
+        std::pair(invocation_answer{}, false)}) {
+    cron_world w("0 * * * *", overrun::skip, catch_up::once);
+    w.actors.answer.reset();
+    w.rt.advance(61min);
+    REQUIRE(w.actors.waiting.size() == 1);
+    w.times.reset();
+    w.actors.waiting[0](how);
+    w.rt.settle();
+    w.start();
+    CHECK(w.actors.asked.size() == (again ? 2 : 1));
+  }
+  cron_world w("0 * * * *", overrun::skip, catch_up::once);
+  w.actors.answer.reset();
+  w.rt.advance(61min);
+  w.start();  // as after a kill: nobody has answered
+  CHECK(w.actors.asked.size() == 2);
+}
+
+TEST_CASE("a memory that fails is reported, and the times go on") {
+  cron_world w("0 * * * *", overrun::skip, catch_up::once);
+  w.times.reset();
+  w.kept->close();
+  w.start();
+  REQUIRE(w.reported.size() == 1);
+  CHECK(w.reported[0].starts_with("interest: it is not known when it ran last: "));
+  w.rt.advance(1h);
+  CHECK(w.actors.asked.size() == 1);
+  CHECK(w.reported.back().starts_with("interest: when it ran is not stored: "));
+  w.memory.store = nullptr;
+  CHECK_THROWS_AS(w.start(), actor_error);
 }
 
 TEST_CASE("an answer may come after the activators have gone") {

@@ -7,6 +7,11 @@
 // a call is made inside the gate, which the destructor closes first, so that the target may end
 // right after it. An answer that comes later finds the core still there, and begins nothing.
 //
+// Memory. A job that catches up has a state of its own: until when its times have been met. It is
+// read at the start, and if a time has come since, one run is begun – unless one began meanwhile.
+// It is written when a run has ended and none is owed, one write at a time: `met` is what it should
+// say, `written` what it says or is being told.
+//
 // The wall clock may be set while a timer waits: no timer is armed for longer than a minute, and
 // each firing compares.
 
@@ -14,9 +19,11 @@
 #include "sidecar/internal/request_body.hpp"
 #include <odeon/runtime/runtime.hpp>
 #include <odeon/sidecar/activator.hpp>
+#include <odeon/sidecar/state_store.hpp>
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <mutex>
 #include <utility>
 
@@ -25,6 +32,19 @@ namespace odeon::sidecar {
 namespace {
 
 constexpr duration longest_wait = std::chrono::minutes(1);
+constexpr char met_type[] = "odeon/1/sidecar.cron";
+
+/// No app has a system of that name: the protocol's reader refuses control characters.
+actor_id memory_of(const std::string& node, const std::string& job) {
+  return {"\x01odeon", "cron/" + node + "/" + job, ""};
+}
+
+std::optional<wall_time> time_in(const std::string& text) {
+  duration::rep ns = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), ns);
+  if (wrong != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return wall_time(duration(ns));
+}
 
 }  // namespace
 
@@ -51,12 +71,16 @@ struct cron_activators::core : std::enable_shared_from_this<core> {
     std::shared_ptr<core> self;
     std::optional<wall_time> next;
     bool running = false, owed = false, stopped = false;
+    bool began = false;  // a run, in this program
+    bool writing = false;
+    wall_time met{}, written{};
   };
 
-  core(runtime& r, activation_target t, report_fn f)
+  core(runtime& r, activation_target t, report_fn f, cron_memory m)
       : rt(r),
         target(std::move(t)),
-        report(std::move(f)) {}
+        report(std::move(f)),
+        memory(std::move(m)) {}
 
   /// Under the job's lock.
   void arm(job& j) {
@@ -80,7 +104,7 @@ struct cron_activators::core : std::enable_shared_from_this<core> {
           ++overruns;
           j.owed = j.what.late == overrun::once;
         }
-        j.running = true;
+        j.running = j.began = true;
       }
       arm(j);
     }
@@ -105,22 +129,112 @@ struct cron_activators::core : std::enable_shared_from_this<core> {
       again = std::exchange(j.owed, false) && inside && !j.stopped;
       j.running = again;
     }
-    if (again) run(j);
+    // What failed because all ends, and what nobody was there for, is not met.
+    const bool met = a.status == outcome::ok || (a.status == outcome::error && inside);
+    if (again)
+      run(j);
+    else if (met)
+      note_met(j);
     if (inside) door.leave(rt);
+  }
+
+  void recall(job& j) {
+    memory.store->peek(memory_of(memory.node, j.what.name),
+                       [weak = weak_from_this(), &j](result<std::optional<stored_state>> r) {
+                         const auto me = weak.lock();
+                         if (!me || !me->door.enter()) return;
+                         me->recalled(j, std::move(r));
+                         me->door.leave(me->rt);
+                       });
+  }
+
+  /// Inside the gate.
+  void recalled(job& j, result<std::optional<stored_state>> r) {
+    std::optional<wall_time> met;
+    if (r && *r) met = time_in((*r)->state.value);
+    if (!r || (*r && !met)) {
+      if (report)
+        report(j.what.name, {outcome::error,
+                             "it is not known when it ran last: " +
+                                 (r ? "that is no time" : std::string(r.error().text())),
+                             {}});
+      return;
+    }
+    if (!met) return note_met(j);
+    bool begins = false;
+    {
+      const std::lock_guard guard(j.mutex);
+      const auto due = j.what.when.next_after(*met);
+      begins = due && *due <= rt.wall_now() && !j.began && !j.stopped;
+      if (begins) j.running = j.began = true;
+    }
+    if (!begins) return;
+    ++caught_up;
+    run(j);
+  }
+
+  /// All times until now are met.
+  void note_met(job& j) {
+    if (j.what.missed != catch_up::once) return;
+    {
+      const std::lock_guard guard(j.mutex);
+      j.met = rt.wall_now();
+    }
+    write(j);
+  }
+
+  void write(job& j) {
+    std::string value;
+    {
+      const std::lock_guard guard(j.mutex);
+      if (j.writing || j.written == j.met) return;
+      j.writing = true;
+      j.written = j.met;
+      value = std::to_string(j.met.time_since_epoch().count());
+    }
+    const auto ended = [weak = weak_from_this(), &j](const result<state_lease>& r) {
+      if (const auto me = weak.lock()) me->wrote(j, r);
+    };
+    memory.store->open(memory_of(memory.node, j.what.name), 0,
+                       [weak = weak_from_this(), ended, value](result<opened_state> r) {
+                         const auto me = weak.lock();
+                         if (!me) return;
+                         if (!r) return ended(std::unexpected(std::move(r.error())));
+                         me->memory.store->save(std::move(r->lease), {met_type, value}, ended);
+                       });
+  }
+
+  /// What could not be written is tried again after the next run.
+  void wrote(job& j, const result<state_lease>& r) {
+    {
+      const std::lock_guard guard(j.mutex);
+      j.writing = false;
+    }
+    if (r) return write(j);
+    if (!door.enter()) return;
+    if (report)
+      report(j.what.name,
+             {outcome::error, "when it ran is not stored: " + std::string(r.error().text()), {}});
+    door.leave(rt);
   }
 
   runtime& rt;
   const activation_target target;
   const report_fn report;
+  const cron_memory memory;
   internal::gate door;
   std::vector<std::unique_ptr<job>> jobs;
-  std::atomic<std::uint64_t> runs{0}, succeeded{0}, failed{0}, overruns{0};
+  std::atomic<std::uint64_t> runs{0}, succeeded{0}, failed{0}, overruns{0}, caught_up{0};
 };
 
 cron_activators::cron_activators(runtime& rt, activation_target target, const descriptors& types,
-                                 std::vector<cron_activator> all, report_fn report)
-    : core_(std::make_shared<core>(rt, std::move(target), std::move(report))) {
+                                 std::vector<cron_activator> all, report_fn report,
+                                 cron_memory memory)
+    : core_(std::make_shared<core>(rt, std::move(target), std::move(report), std::move(memory))) {
   for (cron_activator& a : all) {
+    if (a.missed == catch_up::once && !core_->memory.store)
+      throw actor_error(error(errc::invalid_argument,
+                              "'" + a.name + "' is to catch up, and has no store to know by"));
     auto request = internal::invocation_of(a.what, a.json, types);
     if (!request) throw actor_error(std::move(request.error()));
     core_->jobs.push_back(std::make_unique<core::job>(std::move(a), std::move(*request)));
@@ -130,6 +244,8 @@ cron_activators::cron_activators(runtime& rt, activation_target target, const de
     j->next = j->what.when.next_after(rt.wall_now());
     core_->arm(*j);
   }
+  for (const auto& j : core_->jobs)
+    if (j->what.missed == catch_up::once) core_->recall(*j);
 }
 
 cron_activators::~cron_activators() {
@@ -143,7 +259,7 @@ cron_activators::~cron_activators() {
 }
 
 cron_figures cron_activators::figures() const {
-  return {core_->runs, core_->succeeded, core_->failed, core_->overruns};
+  return {core_->runs, core_->succeeded, core_->failed, core_->overruns, core_->caught_up};
 }
 
 std::optional<wall_time> cron_activators::next(const std::string& name) const {

@@ -20,6 +20,10 @@ result<void> engine::spawn(std::span<const actor_id> instances, std::uint64_t re
   return core_->spawn(instances, revision);
 }
 
+void engine::spawn(std::span<const actor_id> instances, std::uint64_t revision, spawned_fn done) {
+  (void)core_->spawn(instances, revision, std::move(done));
+}
+
 void engine::invoke(invocation what, std::optional<time_point> deadline, done_fn done) {
   core_->invoke(std::move(what), deadline, std::move(done));
 }

@@ -116,6 +116,36 @@ TEST_CASE("every invocation is answered once, whatever ends meanwhile") {
   }
 }
 
+TEST_CASE("every spawn is answered once, whatever ends meanwhile, and what is good is stored") {
+  for (int round = 0; round < rounds(10); ++round) {
+    actor_system system("sidecar", {.workers = 4});
+    const auto store = std::make_shared<test_store>();
+    auto sidecar = std::make_unique<engine>(system, store);
+    REQUIRE(sidecar->register_app({"bank", counters(), counting_app()}));
+    std::atomic<int> answered{0}, all{0};
+    std::array<std::atomic<int>, 20> good{};
+    on_threads(4, [&](int t, dice& d) {
+      for (int i = 0; i < 300; ++i) {
+        if (t == 1 && i == 200) static_cast<void>(sidecar->stop(1s).is_ready());
+        if (t == 2) static_cast<void>(sidecar->figures());
+        const unsigned who = d.below(good.size());
+        const std::string name = "c" + std::to_string(who);
+        if (t == 3) sidecar->invoke(up(name), std::nullopt, [](const invocation_answer&) {});
+        all.fetch_add(1);
+        sidecar->spawn(std::array{actor_id{"bank", name, "counter"}}, 0, [&, who](result<void> r) {
+          if (r) good[who].fetch_add(1);
+          answered.fetch_add(1);
+        });
+      }
+    });
+    sidecar.reset();
+    odeon::stress::await(system, [&] { return answered.load() == all.load(); });
+    CHECK(answered.load() == all.load());
+    for (std::size_t i = 0; i < good.size(); ++i)
+      if (good[i].load() > 0) CHECK(store->newest("/instance/c" + std::to_string(i)) == "counter");
+  }
+}
+
 TEST_CASE("ten thousand actors with state are put away and come back with what they had") {
   constexpr int n = 10'000;
   actor_system system("sidecar", {.workers = 4});

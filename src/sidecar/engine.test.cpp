@@ -312,6 +312,8 @@ TEST_CASE("a registration that contradicts itself is refused whole, with which a
   CHECK(refused({.name = ""}) == "invalid_argument: an actor has no name");
   CHECK(refused({.name = "p", .kind = actor_kind::pooled, .min_pool = 3, .max_pool = 2}) ==
         "invalid_argument: actor 'p' has a pool of at least 3 and at most 2");
+  CHECK(refused({.name = "p", .kind = actor_kind::pooled, .min_pool = 2'000'000'000}) ==
+        "invalid_argument: actor 'p' has a pool of 2000000000 workers, more than 10000");
   CHECK(refused({.name = "joe", .timers = {{"tick", 0s}}}) ==
         "invalid_argument: the timer 'tick' of actor 'joe' has no time between its runs");
   CHECK(refused({.name = "joe", .deactivate_after = 0s}) ==

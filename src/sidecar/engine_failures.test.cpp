@@ -71,6 +71,55 @@ TEST_CASE("an app that hangs is given up at the deadline, and its late answer ch
   CHECK(w.sidecar->figures().calls_now == 0);
 }
 
+TEST_CASE(
+    "an actor goes on at a hanging action's own deadline, also when the last one's was later") {
+  one_actor w;
+  w.invoke("joe", "add", text("a"));  // with 60 s
+  w.app->hold("joe.add");
+  auto a = w.begin({.actor = {"bank", "joe"}, .action = "add", .value = text("b")}, 1s);
+  auto b = w.begin({.actor = {"bank", "joe"}, .action = "get"}, 5s);
+  w.rt.advance(1s);
+  CHECK(a.done());
+  CHECK(text_of(b.get().value) == "a");
+}
+
+TEST_CASE("an actor that is forgotten in the middle of its action ends it without harm") {
+  for (const bool reachable : {true, false}) {
+    one_actor w;
+    w.invoke("joe", "add", text("a"));
+    w.app->on("joe.fail", [&](const action_call&) -> result<action_answer> {
+      return fail(reachable ? errc::handler_failed : errc::unreachable, "it went away");
+    });
+    w.app->hold("joe.fail");
+    auto a = w.begin("joe", "fail");
+    const actor_def joe = w.actors["joe"];
+    w.actors.erase("joe");
+    w.register_all();
+    w.app->release();
+    w.rt.advance(5s);
+    CHECK(a.get().status == outcome::error);
+    CHECK(w.invoke("joe", "add").status == outcome::actor_not_found);
+    w.define(joe);
+    w.register_all();
+    CHECK(text_of(w.invoke("joe", "add", text("b")).value) == "ab");
+  }
+}
+
+TEST_CASE("invocations that wait have no more bytes together than the bound") {
+  one_actor w({.waiting_bytes = 1000});
+  w.app->hold("joe.add");
+  auto a = w.begin("joe", "add", text(std::string(600, 'a')));
+  const auto b = w.invoke("ann", "add", text(std::string(600, 'b')));
+  CHECK(b.status == outcome::error);
+  CHECK(b.message.starts_with("the invocations that wait have 12"));
+  CHECK(b.message.ends_with(" bytes, more than 1000"));
+  w.app->release();
+  w.rt.settle();
+  CHECK(a.get().status == outcome::ok);
+  CHECK(w.sidecar->figures().waiting_bytes == 0);
+  CHECK(w.invoke("ann", "add", text(std::string(600, 'b'))).status == outcome::ok);
+}
+
 TEST_CASE("what waited longer than its deadline is not run") {
   one_actor w;
   w.app->hold("joe.add");

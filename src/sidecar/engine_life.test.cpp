@@ -14,7 +14,7 @@ TEST_CASE("an idle actor is put away with its state, and comes back with it") {
   w.invoke("joe", "add", text("a"));
   w.rt.advance(29s);
   CHECK(w.sidecar->figures().active_now == 1);
-  w.rt.advance(2s);
+  w.rt.advance(4s);
   CHECK(w.sidecar->figures().active_now == 0);
   CHECK(w.state("joe") == "a");  // from the store
   CHECK(text_of(w.invoke("joe", "add", text("b")).value) == "ab");
@@ -29,7 +29,7 @@ TEST_CASE("what comes while an actor is being put away finds it again") {
   w.rt.advance(1s);
   w.invoke("joe", "add", text("a"));
   w.store->hold();
-  w.rt.advance(30s);
+  w.rt.advance(33s);
   auto b = w.begin("joe", "add", text("b"));
   auto c = w.begin("joe", "add", text("c"));
   CHECK_FALSE(b.done());

@@ -67,7 +67,7 @@ struct server::core {
 
   http_routes routes();
   void take_registration(http_request q, http_responder to);
-  http_response take_spawn(const http_request& q);
+  void take_spawn(const http_request& q, http_responder to);
   void take_invocation(const http_request& q, http_responder to);
   void give_state(const http_request& q, http_responder to);
   [[nodiscard]] std::string app_address(const http_request& q) const;
@@ -103,7 +103,7 @@ http_routes server::core::routes() {
     take_registration(std::move(q), std::move(to));
   });
   r.add("POST", "/api/v1/system/{system}/actors/spawn",
-        [this](const http_request& q) { return take_spawn(q); });
+        [this](const http_request& q, http_responder to) { take_spawn(q, std::move(to)); });
   r.add("POST", "/api/v1/system/{system}/actors/{actor}/invoke",
         [this](http_request q, http_responder to) { take_invocation(q, std::move(to)); });
   r.add("GET", "/api/v1/system/{system}/actors/{actor}",
@@ -150,16 +150,18 @@ void server::core::take_registration(http_request q, http_responder to) {
   });
 }
 
-http_response server::core::take_spawn(const http_request& q) {
+void server::core::take_spawn(const http_request& q, http_responder to) {
   const auto revision = revision_of(q);
   if (!revision)
-    return malformed(protocol::spawn_response(outcome::error, revision.error().text()));
+    return to.send(malformed(protocol::spawn_response(outcome::error, revision.error().text())));
   const auto what = protocol::read_spawn(q.body, q.parameter("system"));
-  if (!what) return malformed(protocol::spawn_response(outcome::error, what.error().text()));
+  if (!what)
+    return to.send(malformed(protocol::spawn_response(outcome::error, what.error().text())));
   count(counted.spawns);
-  if (auto taken = actors.spawn(*what, *revision); !taken)
-    return message(500, protocol::spawn_response(outcome::error, taken.error().text()));
-  return message(200, protocol::spawn_response(outcome::ok, "Accepted"));
+  actors.spawn(*what, *revision, [to = std::move(to)](result<void> r) mutable {
+    if (r) return to.send(message(200, protocol::spawn_response(outcome::ok, "Accepted")));
+    to.send(message(500, protocol::spawn_response(outcome::error, r.error().text())));
+  });
 }
 
 void server::core::take_invocation(const http_request& q, http_responder to) {
@@ -182,7 +184,9 @@ void server::core::give_state(const http_request& q, http_responder to) {
   const std::string actor(q.parameter("actor"));
   actors.state_of({.system = std::string(q.parameter("system")), .name = actor})
       .then([to = std::move(to), actor](result<std::optional<stored_state>> s) mutable {
-        if (!s) return to.send(http_text(500, std::string(s.error().text()) + "\n"));
+        if (!s)
+          return to.send(http_text(s.error() == errc::invalid_argument ? 400 : 500,
+                                   std::string(s.error().text()) + "\n"));
         if (!*s) return to.send(http_text(404, "the actor '" + actor + "' has no state\n"));
         to.send(message(200, protocol::checkpoint(std::move(**s))));
       });

@@ -1,5 +1,6 @@
 // The server over connections in memory, under virtual time, between an app and those who invoke.
 
+#include "sidecar/internal/metrics.hpp"
 #include "sidecar/internal/wire_bytes.test.hpp"
 #include "support/raw_peer.hpp"
 #include <odeon/core/actor_system.hpp>
@@ -92,6 +93,16 @@ struct world {
 const std::string given = bytes(4, any_bytes("t/R", "r"));
 
 }  // namespace
+
+TEST_CASE("the age of what waits in mailboxes is a metric of its own name, in seconds") {
+  all_figures all{};
+  all.actors.oldest_waiting = 12'034ms;
+  CHECK(
+      to_prometheus(all).contains("\n# TYPE odeon_mailbox_oldest_seconds gauge\n"
+                                  "odeon_mailbox_oldest_seconds 12.034\n"));
+  world w;
+  CHECK(w.send("GET", "/metrics").body.contains("\nodeon_mailbox_oldest_seconds 0.000\n"));
+}
 
 TEST_CASE("an app registers, spawns and invokes over HTTP") {
   world w;

@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 import unittest
+from pathlib import Path
 
 import programs
 from programs import CountingApp, Sidecar, eventually, free_port
@@ -182,6 +183,14 @@ class Flows(unittest.TestCase):
         for line in body.decode().splitlines():
             self.assertRegex(line, r"^(# (HELP|TYPE) )?odeon_[a-z_]+(\{.*\})? \S")
         self.assertGreater(self.sidecar.metric("invocations_total"), before)
+
+    def test_the_autoscaler_goes_by_figures_that_there_are(self):
+        file = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "activator.yaml"
+        named = re.findall(r"metric: {name: (\w+)}", file.read_text())
+        self.assertEqual(named, ["odeon_mailbox_oldest_seconds", "odeon_sidecar_activations"])
+        text = self.sidecar.request("GET", "/metrics")[1].decode()
+        for name in named:  # a counter's rate has no "_total" any more
+            self.assertRegex(text, rf"(?m)^{name}(_total)? [0-9.]+$")
 
     def test_it_listens_on_a_unix_socket_too(self):
         with socket.socket(socket.AF_UNIX) as s:

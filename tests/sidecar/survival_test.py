@@ -15,8 +15,9 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 import programs
+from attacks import Attacks
 from programs import CountingApp, Sidecar, eventually, free_port
-from spawn_app import Proxy, QuickClient, number, requests, text
+from spawn_app import Proxy, QuickClient, number, protocol_pb2, requests, text
 
 SYSTEM = "test-system"
 ACTORS = 10_000
@@ -131,9 +132,12 @@ class Survival(unittest.TestCase):
         """The state of actor n is n + more afterwards; by several clients."""
         clients = 32
         if not more:
-            message = self.proxy
+            message = protocol_pb2.SpawnRequest()
             for n in range(ACTORS):
-                message.spawn(SYSTEM, f"n{n}", "abstract")
+                message.actors.add(name=f"n{n}", system=SYSTEM, parent="abstract")
+            answer = self.proxy.post(f"/api/v1/system/{SYSTEM}/actors/spawn", message,
+                                     protocol_pb2.SpawnResponse())
+            self.assertEqual(answer.status.status, protocol_pb2.OK, answer.status.message)
 
         def some(k):
             client = QuickClient("127.0.0.1", self.sidecar.port)
@@ -237,7 +241,7 @@ class Operations:
 
 
 if __name__ == "__main__":
-    _program = sys.argv.pop(1)
+    _program = Attacks.program = sys.argv.pop(1)
     try:
         unittest.main(verbosity=2)
     finally:

@@ -44,16 +44,17 @@ class node {
   node(runtime& rt, const node_settings& s, std::shared_ptr<sidecar::state_store> states)
       : settings_(s),
         rt_(rt),
+        states_(std::move(states)),
         system_(s.name, {.runtime = &rt}),
         tcp_(make_tcp_transport(rt, {.threads = s.threads, .name = "odeon-web"})),
-        actors_(system_, states,
+        actors_(system_, states_,
                 {.request_time = s.request_time, .calls_per_app = s.app_connections}),
         face_(rt, actors_, *tcp_,
               {.app_host = s.app_host,
                .app_port = s.app_port,
                .app_time = s.app_time,
                .app_connections = s.app_connections,
-               .remember = std::move(states),
+               .remember = states_,
                .remember_as = s.name,
                .more_routes = [this](http_routes& to) { add_activators(to); }}) {}
   node(const node&) = delete;
@@ -66,7 +67,7 @@ class node {
   /// What an activator of HTTP has for a path or a method that is none.
   [[nodiscard]] const result<void>& routes() const { return routes_; }
 
-  /// NATS, where it is wanted, the activators of times, and the apps of the last run.
+  /// NATS, where it is wanted, the apps of the last run, and the activators of times.
   result<void> connect() {
     if (settings_.nats) {
       auto link = sidecar::connect_nats(
@@ -80,14 +81,17 @@ class node {
       for (const auto& a : settings_.activators.nats)
         if (auto added = link_->add(a); !added) return added;
     }
-    if (!settings_.activators.cron.empty())
-      cron_.emplace(rt_, sidecar::target_of(actors_), *settings_.types, settings_.activators.cron,
-                    [](const std::string& name, const sidecar::invocation_answer& a) {
-                      std::fprintf(stderr, "odeon: the run of %s failed: %s\n", name.c_str(),
-                                   a.message.c_str());
-                    });
     if (auto recalled = face_.recall().result(); !recalled)
       return std::unexpected(recalled.error());
+    // After them: what is made up for wants their actors.
+    if (!settings_.activators.cron.empty())
+      cron_.emplace(
+          rt_, sidecar::target_of(actors_), *settings_.types, settings_.activators.cron,
+          [](const std::string& name, const sidecar::invocation_answer& a) {
+            std::fprintf(stderr, "odeon: the run of %s failed: %s\n", name.c_str(),
+                         a.message.c_str());
+          },
+          sidecar::cron_memory{states_, settings_.name});
     return {};
   }
 
@@ -120,6 +124,7 @@ class node {
 
   const node_settings& settings_;
   runtime& rt_;
+  const std::shared_ptr<sidecar::state_store> states_;
   actor_system system_;
   std::unique_ptr<transport> tcp_, local_;
   sidecar::engine actors_;

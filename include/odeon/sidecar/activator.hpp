@@ -6,6 +6,7 @@
 #include <odeon/net/http_server.hpp>
 #include <odeon/pattern/cron.hpp>
 #include <odeon/runtime/fwd.hpp>
+#include <odeon/sidecar/fwd.hpp>
 #include <odeon/sidecar/message.hpp>
 #include <odeon/sidecar/transcoding.hpp>
 
@@ -74,12 +75,19 @@ enum class overrun : std::uint8_t {
   once,  ///< one run after that one, however many times came
 };
 
+/// What becomes of the times that came while no program ran.
+enum class catch_up : std::uint8_t {
+  none,  ///< nothing
+  once,  ///< one run at the start, however many came
+};
+
 struct cron_activator {
   std::string name = {};
   cron when;
   std::string json = {};  ///< the request; empty: none
   overrun late = overrun::skip;
   activation what = {};
+  catch_up missed = catch_up::none;
 };
 
 struct nats_activator {
@@ -123,22 +131,31 @@ struct activators {
                                                std::string default_system = {});
 
 struct cron_figures {
-  std::uint64_t runs = 0, succeeded = 0, failed = 0, overrun = 0;
+  std::uint64_t runs = 0, succeeded = 0, failed = 0, overrun = 0, caught_up = 0;
+};
+
+/// Where activators with `catch_up::once` keep until when their times have been met: one state of
+/// each, written when a run has ended. Somebody else keeps `store` for longer.
+struct cron_memory {
+  std::shared_ptr<state_store> store = {};
+  std::string node = {};  ///< tells apart those who share the store
 };
 
 /// Invokes at the times of its activators, by the wall clock: one run of each at a time. The next
-/// time is computed from the present one, so a restart goes on with the next; times that passed
-/// while no program ran are not made up for. A clock that is set back repeats nothing within a
-/// minute before the next time, and one that is set forward gives one run. @threadsafe
+/// time is computed from the present one, so a restart goes on with the next; what becomes of times
+/// that passed while no program ran is said by `catch_up`. With `once` the first start ever makes
+/// up for nothing; a run that the program's end cut off, or whose actor nobody knew, is made up for
+/// at the next start. A clock that is set back repeats nothing within a minute before the next
+/// time, and one that is set forward gives one run. @threadsafe
 class cron_activators {
  public:
-  /// Told of each run that failed, for a log.
+  /// Told of each run that failed, and of a memory that fails, for a log.
   using report_fn = std::function<void(const std::string& name, const invocation_answer& answer)>;
 
   /// `rt` and what `target` refers to outlive it. `types` transcodes the requests, which
-  /// `read_activators` has checked.
+  /// `read_activators` has checked. Throws `actor_error` for one that catches up without a memory.
   cron_activators(runtime& rt, activation_target target, const descriptors& types,
-                  std::vector<cron_activator> all, report_fn report = {});
+                  std::vector<cron_activator> all, report_fn report = {}, cron_memory memory = {});
   cron_activators(const cron_activators&) = delete;
   /// Begins no more runs; returns when none is being begun. Does not wait for their answers.
   ~cron_activators();

@@ -31,11 +31,15 @@ class engine_core;
 struct engine_options {
   duration request_time = std::chrono::seconds(60);  ///< of an invocation without a deadline
   duration first_snapshot = std::chrono::milliseconds(100);  ///< after an activation
-  std::size_t waiting_per_actor = 10'000;  ///< invocations; past it they end with `error`
-  std::size_t active = 1'000'000;          ///< actors at once
-  std::size_t registered = 1'000'000;      ///< definitions and spawned names
-  std::size_t calls_per_app = 256;         ///< actions of one app under way
-  std::size_t chain = 1000;                ///< pipes and forwards of one request
+  std::size_t waiting_per_actor = 10'000;          ///< invocations; past it they end with `error`
+  std::size_t waiting_bytes = 1024 * 1024 * 1024;  ///< of all that wait or run; likewise
+  std::size_t active = 1'000'000;                  ///< actors at once
+  std::size_t registered = 1'000'000;              ///< definitions and spawned names
+  std::size_t calls_per_app = 256;                 ///< actions of one app under way
+  std::size_t chain = 1000;                        ///< pipes and forwards of one request
+  /// An idle actor is put away up to this much later than its definition says, and up to that time
+  /// once more, by chance: those that were made together do not end together.
+  duration deactivate_spread = std::chrono::seconds(3);
   std::uint32_t default_min_pool = 1, default_max_pool = 8;
   /// An app that cannot be reached is tried again after this, doubling up to 2 s, while the
   /// deadline lasts.
@@ -45,6 +49,8 @@ struct engine_options {
 /// Counts since the start unless said otherwise.
 struct engine_figures {
   std::size_t active_now = 0, waiting_now = 0, calls_now = 0;
+  std::size_t waiting_bytes = 0;  ///< now, of invocations that wait or run
+  duration oldest_waiting{};      ///< the age of the first invocation in a mailbox; 0: nobody waits
   std::uint64_t activations = 0, deactivations = 0;
   std::uint64_t invocations = 0, succeeded = 0, failed = 0, not_found = 0;
   std::uint64_t effects = 0, broadcasts = 0, pipes = 0, forwards = 0, timers = 0, scheduled = 0;
@@ -63,6 +69,7 @@ struct active_actor {
 class engine {
  public:
   using done_fn = std::move_only_function<void(invocation_answer)>;
+  using spawned_fn = std::move_only_function<void(result<void>)>;
 
   /// `system` outlives it.
   engine(actor_system& system, std::shared_ptr<state_store> store, engine_options options = {});
@@ -77,8 +84,15 @@ class engine {
   result<void> register_app(registration what);
 
   /// Says that these are instances of their `parent`s. Idempotent; does not wait for anybody's
-  /// turn. Errors: `not_found` (no such template), `invalid_argument`, `limit_exceeded`.
+  /// turn. Errors: `not_found` (no such template), `invalid_argument`, `limit_exceeded`. They are
+  /// known when it returns, and stored a moment later: who has to rely on that waits for the other
+  /// form's `done`. `revision` is not stored: it holds until the first activation of this process.
   result<void> spawn(std::span<const actor_id> instances, std::uint64_t revision = 0);
+  /// The same; `done` is called once, when all of them are stored: on any thread, or inside the
+  /// call where nothing is to be stored. Those that are stored already cost nothing, others a read
+  /// and two writes, which share transactions with others of the store. Errors: also the store's;
+  /// what could be stored is known all the same, and saying it again tries the rest again.
+  void spawn(std::span<const actor_id> instances, std::uint64_t revision, spawned_fn done);
 
   /// Queues the invocation; `done` is called once, at the deadline at the latest: on any thread, or
   /// inside the call; it is short and does not throw. `deadline` none: `request_time` from now, of

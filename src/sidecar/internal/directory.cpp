@@ -21,6 +21,7 @@
 #include "sidecar/internal/engine_core.hpp"
 #include "sidecar/internal/entity.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -71,6 +72,8 @@ result<void> directory::make(slot& s, const std::string& key, const entity_place
 }
 
 void directory::send(slot& s, request_ptr what) {
+  time_point nobody = time_point::max();
+  s.load->waits_since.compare_exchange_strong(nobody, what->since);
   if (s.leaving) {
     s.held.push_back(std::move(what));
     return;
@@ -103,6 +106,7 @@ result<void> directory::route(const entity_place& to, request_ptr& what) {
     s.load->waiting.fetch_add(1);
     what->counted = s.load;
   }
+  what->since = core_.now();
   send(s, std::move(what));
   return {};
 }
@@ -207,6 +211,15 @@ std::size_t directory::waiting() const {
     for (const auto& [key, s] : in.slots) n += s.load->waiting.load();
   }
   return n;
+}
+
+time_point directory::waits_since() const {
+  time_point first = time_point::max();
+  for (shard& in : shards_) {
+    std::lock_guard guard(in.mutex);
+    for (const auto& [key, s] : in.slots) first = std::min(first, s.load->waits_since.load());
+  }
+  return first;
 }
 
 void directory::tell_all(const std::function<void(const entity_ref&)>& f) const {

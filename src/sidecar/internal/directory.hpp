@@ -97,6 +97,8 @@ class directory {
   [[nodiscard]] std::size_t active() const noexcept { return active_.load(); }
   [[nodiscard]] std::vector<active_actor> list(std::size_t max) const;
   [[nodiscard]] std::size_t waiting() const;
+  /// Since when the first of all mailboxes waits; max: nobody does.
+  [[nodiscard]] time_point waits_since() const;
   void tell_all(const std::function<void(const entity_ref&)>& f) const;
   /// Nobody is made any more.
   void close() noexcept { closed_.store(true); }

@@ -86,12 +86,20 @@ result<void> engine_core::register_app(registration what) {
   return {};
 }
 
-result<void> engine_core::spawn(std::span<const actor_id> instances, std::uint64_t revision) {
-  if (life_.load() != life::running) return fail(errc::system_stopped, stopping);
+result<void> engine_core::spawn(std::span<const actor_id> instances, std::uint64_t revision,
+                                engine::spawned_fn done) {
+  const auto all = std::make_shared<spawn_wait>(std::move(done));
+  const auto refused = [&](error why) -> result<void> {
+    all->fail(why);
+    return std::unexpected(std::move(why));
+  };
+  if (life_.load() != life::running) return refused({errc::system_stopped, stopping});
   for (const actor_id& id : instances) {
     const auto fresh = defs.add_instance(id, revision, where.is_active(key_of(id.system, id.name)));
-    if (!fresh) return std::unexpected(fresh.error());
-    if (*fresh) book_.tell<note_instance>(id);
+    if (!fresh) return refused(fresh.error());
+    if (!*fresh) continue;
+    all->one_more();
+    book_.tell<note_instance>(id, all);
   }
   return {};
 }
@@ -101,7 +109,7 @@ found_actor engine_core::resolve(const actor_id& who) {
   if (!found.unrecorded) return found;
   const auto fresh = defs.add_instance(who, 0, false);
   if (!fresh) return {.what = {}, .why = std::string(fresh.error().text())};
-  if (*fresh) book_.tell<note_instance>(who);
+  if (*fresh) book_.tell<note_instance>(who, nullptr);
   return found;
 }
 
@@ -193,6 +201,7 @@ request_ptr engine_core::request_of(invocation&& what) {
 
 result<void> engine_core::dispatch(request_ptr& what, const actor_id& to,
                                    const found_actor& found) {
+  if (auto light = what->weigh(); !light) return light;
   const actor_def& def = found.what->def;
   entity_place place = named_place(to.system, to.name);
   place.of = def.name;

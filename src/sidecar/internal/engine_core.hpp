@@ -39,7 +39,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   // -- what comes from outside ------------------------------------------------------------------
   result<void> register_app(registration what);
-  result<void> spawn(std::span<const actor_id> instances, std::uint64_t revision);
+  result<void> spawn(std::span<const actor_id> instances, std::uint64_t revision,
+                     engine::spawned_fn done = nullptr);
   void invoke(invocation what, std::optional<time_point> deadline, engine::done_fn done);
   void publish(const std::string& system, const broadcast& what,
                const std::optional<actor_id>& from);
@@ -67,7 +68,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   const std::shared_ptr<state_store> store;
   const engine_options options;
   counters counts;
-  std::atomic<std::size_t> unsaved{0};  ///< actors that ended without their state being stored
+  std::atomic<std::size_t> unsaved{0};       ///< actors that ended without their state being stored
+  std::atomic<std::size_t> queued_bytes{0};  ///< of requests that are on their way
   registry defs;
   waits waiting;
   directory where;

@@ -6,6 +6,7 @@
 
 #include "sidecar/internal/engine_core.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace odeon::sidecar::detail {
@@ -80,6 +81,9 @@ engine_figures engine_core::figures() const {
   engine_figures f;
   f.active_now = where.active();
   f.waiting_now = where.waiting();
+  if (const time_point since = where.waits_since(); since != time_point::max())
+    f.oldest_waiting = std::max(now() - since, duration::zero());
+  f.waiting_bytes = queued_bytes.load();
   f.calls_now = defs.calls_under_way();
   const auto take = [](std::uint64_t& to, const counters::count& from) { to = from.load(); };
   take(f.activations, counts.activations);

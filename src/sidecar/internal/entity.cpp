@@ -25,6 +25,9 @@ void entity::pre_start() {
   if (!core_) return ctx().stop();
   last_used_ = core_->now();
   refresh_definition();
+  // Forgotten since it was routed to. It ends, so that one that is registered again begins with its
+  // state.
+  if (!def_) return fail_all("no app has '" + seed_->of + "' any more");
   stateful_ = is_stateful();
   if (!stateful_) return begin_life();
   core_->store->open(seed_->stored_as, seed_->revision, [me = self()](result<opened_state> r) {
@@ -66,16 +69,19 @@ void entity::begin_life() {
   const time_point t = core_->now();
   last_used_ = t;
   snapshot_from_ = t + core_->options.first_snapshot;
+  spread_ = static_cast<std::uint16_t>(core_->rt.random_u64());
+  for (look_at_state& l : std::exchange(looks_, {})) on(std::move(l));
   if (dirty_) arm_snapshot();
   subscribe();
   arm_timers();
-  if (def_) arm_idle(def_->def.deactivate_after);
+  if (def_) arm_idle(idle_time());
   if (def_ && !def_->init.empty()) {
     auto init = std::make_unique<request>(core_);
     init->to = seed_->id;
     init->key = seed_->key;
     init->action = def_->init;
     init->from = origin::init;
+    init->since = t;
     queue_.push_front(std::move(init));
   }
   next();
@@ -134,7 +140,7 @@ void entity::on(alarm m) {
   switch (m.what) {
     case alarm_of::idle: {
       idle_armed_ = false;
-      const duration after = def_ ? def_->def.deactivate_after : leave_again;
+      const duration after = idle_time();
       const duration left = last_used_ + after - t;
       if (left <= duration::zero()) try_leave();
       if (!ended_ && !leaving_)
@@ -151,7 +157,7 @@ void entity::on(alarm m) {
       if (run_->deadline <= t) return fail_run("the deadline passed: " + run_->trouble);
       return attempt();
     case alarm_of::guard:
-      guard_armed_ = false;
+      if (t >= guard_at_) guard_at_ = time_point::max();
       if (!run_ || run_->where == run::at::store) return;
       if (run_->deadline > t) return arm_guard();
       return fail_run("the deadline passed: " +
@@ -166,6 +172,7 @@ void entity::on(alarm m) {
       due->caller = seed_->id;
       due->from = origin::timer;
       due->timer = m.number;
+      due->since = t;
       core_->counts.timers.fetch_add(1);
       queue_.push_back(std::move(due));
       return next();
@@ -174,6 +181,11 @@ void entity::on(alarm m) {
 }
 
 void entity::on(look_at_state m) {
+  if (ended_) return;  // the store is asked instead, as with all that nobody answers
+  if (!opened_) {
+    if (looks_.size() < looks_max) looks_.push_back(std::move(m));
+    return;
+  }
   std::optional<stored_state> out;
   if (state_) out = stored_state{*state_, lease_.revision};
   m.done(std::move(out));
@@ -186,9 +198,17 @@ void entity::on(finish m) {
   if (m.at_once) {
     for (auto& r : std::exchange(queue_, {}))
       r->answer({outcome::error, "the sidecar is stopping", {}});
+    tell_waiting();
     if (run_) return fail_run("the sidecar is stopping");
   }
   try_leave();
+}
+
+duration entity::idle_time() const {
+  if (!def_) return leave_again;
+  const duration after = def_->def.deactivate_after;
+  const duration spread = std::min(core_->options.deactivate_spread, after);
+  return after + spread / 65536 * spread_;
 }
 
 void entity::arm_idle(duration wait) {
@@ -215,6 +235,7 @@ void entity::try_leave() {
 
 void entity::depart() {
   ended_ = true;
+  looks_.clear();
   core_->counts.deactivations.fetch_add(1);
   core_->where.gone(*seed_);
   ctx().stop();
@@ -223,6 +244,8 @@ void entity::depart() {
 void entity::fail_all(const std::string& why) {
   ended_ = true;
   auto all = std::exchange(queue_, {});
+  tell_waiting();
+  looks_.clear();
   if (run_) {
     leave_gate();
     core_->waiting.end(run_->id);
@@ -242,7 +265,9 @@ task<void> entity::post_stop() {
     run_.reset();
   }
   queue_.clear();
+  looks_.clear();
   if (!ended_) {
+    tell_waiting();
     // Stopped with its system, or failed. What it has is stored when it is in order.
     ended_ = true;
     const bool in_order = ctx().stopping_as() == exit_kind::stopped;

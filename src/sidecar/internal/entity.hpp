@@ -18,6 +18,8 @@ namespace odeon::sidecar::detail {
 
 /// After a store that refused, until the entity tries again to be put away.
 inline constexpr duration leave_again = std::chrono::seconds(1);
+/// Looks at the state of one entity that wait until it is open; past it they ask the store.
+inline constexpr std::size_t looks_max = 10'000;
 
 /// One action at the app, from the request's turn on until its outcome.
 struct action_run {
@@ -27,6 +29,7 @@ struct action_run {
   time_point deadline{};
   at where = at::place;
   unsigned attempt = 0;
+  std::string app_at = {};              // of the last attempt
   std::shared_ptr<app_gate> gate = {};  // while it has, or waits for, a place there
   std::string trouble = {};             // of the last attempt
   action_answer answer = {};            // while its state is being stored
@@ -59,6 +62,8 @@ class entity : public actor<work, store_opened, store_saved, app_answered, place
   void subscribe();
   void arm_timers();
   void arm_idle(duration wait);
+  /// How long it stays without a message: its definition's time, and its share of the spread.
+  [[nodiscard]] duration idle_time() const;
   void arm_guard();
   void try_leave();
   void depart();
@@ -71,6 +76,7 @@ class entity : public actor<work, store_opened, store_saved, app_answered, place
 
   // entity_run.cpp: one request after the other
   void next();
+  void tell_waiting() const noexcept;
   void start(request_ptr what);
   void attempt();
   void call();
@@ -95,14 +101,16 @@ class entity : public actor<work, store_opened, store_saved, app_answered, place
   std::uint64_t generation_ = 0;  // of the registry when `def_` was looked up
 
   std::deque<request_ptr> queue_;
-  std::uint64_t taken_ = 0;  // out of the mailbox
+  std::vector<look_at_state> looks_;  // until it is open
+  std::uint64_t taken_ = 0;           // out of the mailbox
   std::optional<run> run_;
   bool opened_ = false;   // the state is here, and its life has begun
   bool leaving_ = false;  // the directory holds what comes
   bool ended_ = false;    // it is in the directory no more
   bool finishing_ = false;
   bool at_once_ = false;
-  time_point last_used_{};  // by a message; timers do not keep it
+  time_point last_used_{};    // by a message; timers do not keep it
+  std::uint16_t spread_ = 0;  // its share of `deactivate_spread`, of 65536
 
   std::optional<any> state_;
   state_lease lease_;
@@ -110,8 +118,9 @@ class entity : public actor<work, store_opened, store_saved, app_answered, place
   bool lease_good_ = false;  // the last write told what became of it
   bool dirty_ = false;       // the state differs from what is stored, or being stored
   bool saving_ = false;
-  bool snapshot_armed_ = false, idle_armed_ = false, guard_armed_ = false;
-  time_point snapshot_from_{};  // the first one is due
+  bool snapshot_armed_ = false, idle_armed_ = false;
+  time_point guard_at_ = time_point::max();  // the first alarm that is under way for deadlines
+  time_point snapshot_from_{};               // the first one is due
 
   std::uint64_t timer_set_ = 0;  // timers of an older definition are of no effect
 };

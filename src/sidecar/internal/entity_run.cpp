@@ -34,7 +34,12 @@ void entity::next() {
     if (what->given_up()) continue;  // its deadline passed while it waited
     start(std::move(what));
   }
+  tell_waiting();
   if (finishing_ && queue_.empty()) try_leave();
+}
+
+void entity::tell_waiting() const noexcept {
+  seed_->load->waits_since.store(queue_.empty() ? time_point::max() : queue_.front()->since);
 }
 
 void entity::start(request_ptr what) {
@@ -65,8 +70,10 @@ void entity::start(request_ptr what) {
   attempt();
 }
 
+/// One alarm is under way as a rule: a run whose deadline is before the last one's needs another.
 void entity::arm_guard() {
-  if (std::exchange(guard_armed_, true)) return;
+  if (guard_at_ <= run_->deadline) return;
+  guard_at_ = run_->deadline;
   ctx().send_after(std::max(run_->deadline - core_->now(), duration(0)), alarm{alarm_of::guard});
 }
 
@@ -108,6 +115,7 @@ void entity::leave_gate() {
 void entity::call() {
   run& r = *run_;
   r.where = run::at::app;
+  r.app_at = def_->app->app().where();
   r.trouble.clear();
   r.what->note(whereabouts());
   action_call c{.actor = seed_->id,
@@ -142,11 +150,11 @@ void entity::on(app_answered m) {
 void entity::failed_attempt(error why) {
   run& r = *run_;
   core_->counts.app_failures.fetch_add(1);
-  r.trouble = "the app at " + def_->app->app().where() + " failed '" + r.what->action +
-              "': " + std::string(why.text());
-  if (why != errc::unreachable || at_once_) return fail_run(r.trouble);
+  // The definition of now may be of another app, or of none.
   r.trouble =
-      "the app at " + def_->app->app().where() + " cannot be reached: " + std::string(why.text());
+      "the app at " + r.app_at + " failed '" + r.what->action + "': " + std::string(why.text());
+  if (why != errc::unreachable || at_once_) return fail_run(r.trouble);
+  r.trouble = "the app at " + r.app_at + " cannot be reached: " + std::string(why.text());
   r.what->note(r.trouble);
   // It cannot have run: it is tried again while there is time.
   duration wait = core_->options.retry_first * (1 << std::min(r.attempt - 1, doublings_max));

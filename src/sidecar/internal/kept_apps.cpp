@@ -1,5 +1,8 @@
 #include "sidecar/internal/kept_apps.hpp"
 
+#include "sidecar/internal/protocol.hpp"
+
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -27,6 +30,16 @@ bool take(std::string_view& from, std::string& text) {
   return true;
 }
 
+/// Whether `newer`, of the same system and another address, leaves nothing of `older`. Of what
+/// cannot be read nothing is left.
+bool replaces(const kept_app& newer, const kept_app& older) {
+  const auto has = protocol::read_registration(newer.message);
+  const auto had = protocol::read_registration(older.message);
+  if (!has || !had) return true;
+  return std::ranges::all_of(had->actors,
+                             [&](const auto& a) { return has->actors.contains(a.first); });
+}
+
 }  // namespace
 
 kept_apps::kept_apps(std::shared_ptr<state_store> store, std::string node)
@@ -50,7 +63,7 @@ void kept_apps::recall(recalled_fn done) {
         {
           const std::lock_guard lock(self->mutex_);
           self->lease_ = std::move(r->lease);
-          for (const kept_app& one : all) self->apps_[one.system] = one;
+          self->apps_ = all;
         }
         done(std::move(all));
       });
@@ -60,11 +73,12 @@ void kept_apps::keep(kept_app app, kept_fn done) {
   bool known = false;
   {
     const std::lock_guard lock(mutex_);
-    const auto at = apps_.find(app.system);
-    known = at != apps_.end() && at->second == app && stored_ && !writing_;
+    known = std::ranges::find(apps_, app) != apps_.end() && stored_ && !writing_;
     if (!known) {
-      std::string system = app.system;
-      apps_[std::move(system)] = std::move(app);
+      std::erase_if(apps_, [&](const kept_app& one) {
+        return one.system == app.system && (one.address == app.address || replaces(app, one));
+      });
+      apps_.push_back(std::move(app));
       waiting_.push_back(std::move(done));
     }
   }
@@ -80,7 +94,7 @@ void kept_apps::write() {
   {
     const std::lock_guard lock(mutex_);
     if (writing_ || waiting_.empty()) return;
-    for (const auto& [system, app] : apps_) {
+    for (const kept_app& app : apps_) {
       put(bytes, app.system);
       put(bytes, app.address);
       put(bytes, app.message);

@@ -3,7 +3,6 @@
 #include <odeon/sidecar/state_store.hpp>
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,7 +24,8 @@ struct kept_app {
 
 inline constexpr std::size_t kept_apps_bytes = 32 * 1024 * 1024;  ///< all of a node, together
 
-/// The registrations of one node, as one state. `recall` is done before the first `keep`.
+/// The registrations of one node, as one state, in the order in which they were made. An app is
+/// known by its system and its address. `recall` is done before the first `keep`.
 /// @threadsafe
 class kept_apps : public std::enable_shared_from_this<kept_apps> {
  public:
@@ -37,8 +37,9 @@ class kept_apps : public std::enable_shared_from_this<kept_apps> {
 
   /// Takes over what is stored. Errors: those of the store; `corrupt_record`.
   void recall(recalled_fn done);
-  /// In place of the system's last one; durable when it completes. What is kept already is not
-  /// written again. Errors: those of the store; `limit_exceeded`.
+  /// In place of that app's last one, and of those of other addresses in its system whose actors it
+  /// has all: the app has moved. Durable when it completes. What is kept already is not written
+  /// again. Errors: those of the store; `limit_exceeded`.
   void keep(kept_app app, kept_fn done);
 
  private:
@@ -48,7 +49,7 @@ class kept_apps : public std::enable_shared_from_this<kept_apps> {
   const std::shared_ptr<state_store> store_;
   const actor_id id_;
   std::mutex mutex_;  // guards what follows
-  std::map<std::string, kept_app> apps_;
+  std::vector<kept_app> apps_;
   state_lease lease_;
   bool writing_ = false;
   bool stored_ = true;            // by the last write

@@ -1,5 +1,6 @@
 #include "sidecar/internal/kept_apps.hpp"
 
+#include "sidecar/internal/wire_bytes.test.hpp"
 #include "support/raw_peer.hpp"
 #include <odeon/persistence/memory_journal.hpp>
 #include <odeon/runtime/simulated.hpp>
@@ -8,6 +9,7 @@
 
 using namespace odeon;
 using namespace odeon::sidecar;
+using namespace odeon::sidecar::wire_bytes;
 
 namespace {
 
@@ -46,9 +48,31 @@ TEST_CASE("what apps have registered is there again, the newest of each system")
   REQUIRE(w.keep(*first, shop));
   REQUIRE(w.keep(*first, bank));
   const auto second = w.node();
-  CHECK(w.recall(*second).value() == std::vector<kept_app>{bank, shop});
+  CHECK(w.recall(*second).value() == std::vector<kept_app>{shop, bank});
   const auto stranger = w.node("b");
   CHECK(w.recall(*stranger).value().empty());
+}
+
+TEST_CASE("apps of one system are told apart by their addresses, and one that has moved is one") {
+  const auto with = [](const std::vector<std::string>& names) {
+    std::string all;
+    for (const std::string& name : names)
+      all += registration_bytes("bank", name, actor_bytes(name, "bank", 1, true, {"put"}));
+    return all;  // messages one after the other are one message
+  };
+  world w;
+  const auto first = w.node();
+  REQUIRE(w.recall(*first));
+  const kept_app one{"bank", "a:1", with({"joe"})};
+  const kept_app two{"bank", "b:1", with({"ann", "eve"})};
+  const kept_app moved{"bank", "c:1", with({"joe", "sue"})};
+  REQUIRE(w.keep(*first, one));
+  REQUIRE(w.keep(*first, two));
+  CHECK(w.recall(*w.node()).value() == std::vector<kept_app>{one, two});
+  const auto second = w.node();
+  REQUIRE(w.recall(*second));
+  REQUIRE(w.keep(*second, moved));
+  CHECK(w.recall(*w.node()).value() == std::vector<kept_app>{two, moved});
 }
 
 TEST_CASE("several registrations at once are all kept") {

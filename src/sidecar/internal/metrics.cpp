@@ -13,6 +13,13 @@ class writer {
   void counter(std::string_view name, std::string_view help, T value) {
     add(name, help, "counter", std::to_string(value));
   }
+  /// Under its own name, without the others' first part; in seconds.
+  void seconds(const std::string& full, std::string_view help, duration value) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(value).count();
+    std::string rest = std::to_string(ms % 1000);
+    rest.insert(0, 3 - rest.size(), '0');
+    put(full, help, "gauge", std::to_string(ms / 1000) + "." + rest);
+  }
   template <std::integral T>
   void gauge(std::string_view name, std::string_view help, T value) {
     add(name, help, "gauge", std::to_string(value));
@@ -22,7 +29,10 @@ class writer {
  private:
   void add(std::string_view name, std::string_view help, std::string_view type,
            std::string_view value) {
-    const std::string full = "odeon_sidecar_" + std::string(name);
+    put("odeon_sidecar_" + std::string(name), help, type, value);
+  }
+  void put(const std::string& full, std::string_view help, std::string_view type,
+           std::string_view value) {
     out_ += "# HELP " + full + " ";
     out_ += help;
     out_ += "\n# TYPE " + full + " ";
@@ -37,6 +47,9 @@ class writer {
 void add_actors(writer& w, const engine_figures& f) {
   w.gauge("actors_active", "Actors in memory", f.active_now);
   w.gauge("invocations_waiting", "Invocations in mailboxes", f.waiting_now);
+  w.gauge("invocation_bytes", "Bytes of invocations that wait or run", f.waiting_bytes);
+  w.seconds("odeon_mailbox_oldest_seconds", "Age of the first invocation in any mailbox",
+            f.oldest_waiting);
   w.gauge("app_calls_now", "Actions that apps run now", f.calls_now);
   w.counter("activations_total", "Actors brought into memory", f.activations);
   w.counter("deactivations_total", "Actors put away", f.deactivations);

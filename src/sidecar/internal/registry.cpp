@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t name_max = 1024;  // bytes of a name
 constexpr std::size_t actions_max = 10'000;
+constexpr std::uint32_t pool_max = 10'000;  // workers
 constexpr std::string_view init_names[] = {"init", "Init", "setup", "Setup"};
 
 std::unexpected<error> bad(std::string text) {
@@ -46,6 +47,9 @@ result<void> check(const std::string& key, const actor_def& d) {
   if (d.max_pool != 0 && d.min_pool > d.max_pool)
     return bad(who + " has a pool of at least " + std::to_string(d.min_pool) + " and at most " +
                std::to_string(d.max_pool));
+  if (std::max(d.min_pool, d.max_pool) > pool_max)
+    return bad(who + " has a pool of " + std::to_string(std::max(d.min_pool, d.max_pool)) +
+               " workers, more than " + std::to_string(pool_max));
   if (d.actions.size() + d.timers.size() > actions_max)
     return bad(who + " has more than " + std::to_string(actions_max) + " actions");
   for (const std::string& a : d.actions)
@@ -145,9 +149,17 @@ result<bool> registry::add_instance(const actor_id& who, std::uint64_t revision,
     ++count_;
   }
   if (!active) at->second.revision = revision;
-  const bool fresh = at->second.parent != who.parent;
+  if (at->second.parent != who.parent) at->second.kept = false;
   at->second.parent = who.parent;
-  return fresh;
+  return !at->second.kept;
+}
+
+void registry::kept(const actor_id& who) {
+  std::unique_lock guard(mutex_);
+  const auto part = systems_.find(who.system);
+  if (part == systems_.end()) return;
+  const auto at = part->second.instances.find(who.name);
+  if (at != part->second.instances.end() && at->second.parent == who.parent) at->second.kept = true;
 }
 
 found_actor registry::find(const actor_id& who) const {

@@ -47,13 +47,15 @@ class registry {
   result<std::vector<definition_ptr>> add(const registration& what,
                                           const std::shared_ptr<app_gate>& app);
   /// Records an instance of a template. `active` says whether it is active: then `revision` is of
-  /// no use. Gives whether that is new.
+  /// no use. Gives whether it is not stored yet, as far as `kept` has said.
   result<bool> add_instance(const actor_id& who, std::uint64_t revision, bool active);
   /// Who that is. `parent` not empty: an instance that need not have been recorded.
   [[nodiscard]] found_actor find(const actor_id& who) const;
   /// The present definition of that name.
   [[nodiscard]] definition_ptr template_of(const std::string& system,
                                            const std::string& name) const;
+  /// The record that `who` is an instance of its parent is stored.
+  void kept(const actor_id& who);
   /// The revision of an instance's record, once.
   std::uint64_t take_revision(const actor_id& who);
 
@@ -72,6 +74,7 @@ class registry {
   struct instance {
     std::string parent;
     std::uint64_t revision = 0;
+    bool kept = false;
   };
   struct system_part {
     std::map<std::string, definition_ptr> definitions;

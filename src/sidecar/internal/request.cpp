@@ -25,6 +25,19 @@ request::~request() {
     }
   }
   leave_actor();
+  if (weight != 0) core->queued_bytes.fetch_sub(weight);
+}
+
+result<void> request::weigh() {
+  std::size_t now = action.size();
+  if (value) now += value->type_url.size() + value->value.size();
+  for (const auto& [name, text] : metadata) now += name.size() + text.size();
+  const std::size_t more = now - std::exchange(weight, now);  // modulo: it may be less
+  const std::size_t all = core->queued_bytes.fetch_add(more) + more;
+  if (all <= core->options.waiting_bytes) return {};
+  return fail(errc::mailbox_full, "the invocations that wait have " + std::to_string(all) +
+                                      " bytes, more than " +
+                                      std::to_string(core->options.waiting_bytes));
 }
 
 void request::answer(invocation_answer with) {

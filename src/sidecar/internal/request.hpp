@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sidecar/internal/waits.hpp"
+#include <odeon/base/error.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -20,6 +21,9 @@ struct actor_load {
   std::atomic<std::size_t> waiting{0};     ///< invocations routed to it that have not ended there
   std::atomic<std::uint64_t> revision{0};  ///< stored
   std::atomic<bool> active{false};
+  /// Since when the first in its mailbox waits; max: nobody does. Set by the directory when
+  /// somebody comes to an empty one, else by the actor, so it may be max for a moment too long.
+  std::atomic<time_point> waits_since{time_point::max()};
 };
 
 enum class origin : std::uint8_t { invoked, timer, init };
@@ -32,6 +36,8 @@ struct request {
 
   /// Ends it, and counts how it ended.
   void answer(invocation_answer with);
+  /// Counts its bytes among those of all. Errors: `mailbox_full`.
+  result<void> weigh();
   /// Leaves the actor it was routed to.
   void leave_actor() noexcept;
   /// Whether somebody waited for it and does not any more.
@@ -50,8 +56,10 @@ struct request {
   std::uint64_t revision = 0;
   std::shared_ptr<reply_once> reply = {};   // null: nobody waits
   time_point deadline = time_point::max();  // max: counted from its first run on
+  time_point since{};                       // in a mailbox
   run_id waiter = 0;                        // the run that waits for its answer
   std::size_t hops = 0;
+  std::size_t weight = 0;  // bytes that are counted
   origin from = origin::invoked;
   std::uint64_t timer = 0;  // which one: as its alarm
   std::shared_ptr<actor_load> counted = {};
