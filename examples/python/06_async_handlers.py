@@ -17,7 +17,7 @@ class Shop(odeon.Actor[str]):
     prices = {"tea": 2.5, "cake": 4.0}
 
     async def receive(self, item: str, ctx: odeon.Context) -> float:
-        await asyncio.sleep(0.001 if item != "paella" else 60)
+        await asyncio.sleep(0.001 if item != "paella" else 1)
         if item not in self.prices:
             raise LookupError(f"no {item} here")
         return self.prices[item]

@@ -7,6 +7,7 @@
 
 #include "ask.hpp"
 #include "opened.hpp"
+#include "part_object.hpp"
 #include "ref.hpp"
 #include "relay.hpp"
 #include "remote.hpp"
@@ -31,6 +32,7 @@ struct part {
   std::shared_ptr<remote::endpoint> net;  // open for as long as this uses it
   std::optional<membership> in;
 
+  [[nodiscard]] bool is_there() const noexcept { return in.has_value(); }
   void leave() {
     const std::lock_guard guard(mutex);
     if (in) in->leave();
@@ -42,30 +44,13 @@ struct part {
   }
 };
 
-struct membership_object {
-  PyObject_HEAD std::shared_ptr<part> held;
-  std::shared_ptr<relay> calls;  // to the system's main host
-  actor_system* system;
-  interp* home;
-};
-membership_object& as_membership(PyObject* o) noexcept {
-  return *reinterpret_cast<membership_object*>(o);
-}
+using membership_object = part_object<part>;
+membership_object& as_membership(PyObject* o) noexcept { return membership_object::of(o); }
 
 /// Calls `f(membership)` without the interpreter. False with an exception set: it has ended.
 template <class F>
 bool with_part(PyObject* o, F f) {
-  auto& self = as_membership(o);
-  bool there = false;
-  {
-    const auto held = self.held;
-    const detached out;
-    const std::lock_guard guard(held->mutex);
-    there = held->in.has_value();
-    if (there) f(*held->in);
-  }
-  if (!there) raise(*self.home, error(errc::system_stopped, "the federation has been left"));
-  return there;
+  return as_membership(o).with("the federation has been left", [&](part& p) { f(*p.in); });
 }
 
 // -- members as tuples, as `odeon.federation.Member` takes them ----------------------------------
@@ -119,18 +104,16 @@ bool read_member(PyObject* o, member& out) {
   out.incarnation = incarnation;
   out.version = version;
   out.tenant = tenant;
-  const owned all(PySequence_Fast(names, "names are a sequence"));
-  for (Py_ssize_t i = 0; all && i < PySequence_Fast_GET_SIZE(all.get()); ++i) {
+  return read_each(names, "names are a sequence", [&](PyObject* each) {
     const char *name = nullptr, *path = nullptr;
     PyObject* seen_by = nullptr;
     auto& one = out.names.emplace_back();
-    if (!PyArg_ParseTuple(PySequence_Fast_GET_ITEM(all.get(), i), "ssO", &name, &path, &seen_by) ||
-        !read_scope(seen_by, one.seen_by))
+    if (!PyArg_ParseTuple(each, "ssO", &name, &path, &seen_by) || !read_scope(seen_by, one.seen_by))
       return false;
     one.name = name;
     one.path = path;
-  }
-  return static_cast<bool>(all);
+    return true;
+  });
 }
 
 // -- its life ------------------------------------------------------------------------------------
@@ -146,9 +129,10 @@ bool read_options(PyObject* args, PyObject*& system, PyObject*& net,
                   federation::federation_options& out) {
   PyObject *seeds = nullptr, *capabilities = nullptr, *lease = nullptr, *heartbeat = nullptr;
   PyObject *fixed = nullptr, *limits = nullptr;
-  const char *tenant = nullptr, *secret = nullptr;
-  if (!PyArg_ParseTuple(args, "OOOOssOOOO!:Membership", &system, &net, &seeds, &capabilities,
-                        &tenant, &secret, &lease, &heartbeat, &fixed, &PyDict_Type, &limits) ||
+  const char *tenant = nullptr, *secret = nullptr, *tenant_secret = nullptr;
+  if (!PyArg_ParseTuple(args, "OOOOsssOOOO!:Membership", &system, &net, &seeds, &capabilities,
+                        &tenant, &secret, &tenant_secret, &lease, &heartbeat, &fixed, &PyDict_Type,
+                        &limits) ||
       !read_texts(seeds, "a seed", out.seeds) ||
       !read_texts(capabilities, "a capability", out.capabilities) ||
       !read_seconds(lease, "the lease", out.lease) ||
@@ -157,14 +141,13 @@ bool read_options(PyObject* args, PyObject*& system, PyObject*& net,
     return false;
   out.tenant = tenant;
   out.secret = secret;
-  const owned all(PySequence_Fast(fixed, "fixed members are a sequence"));
-  for (Py_ssize_t i = 0; all && i < PySequence_Fast_GET_SIZE(all.get()); ++i)
-    if (!read_member(PySequence_Fast_GET_ITEM(all.get(), i), out.fixed.emplace_back()))
-      return false;
-  return static_cast<bool>(all);
+  out.tenant_secret = tenant_secret;
+  return read_each(fixed, "fixed members are a sequence",
+                   [&](PyObject* one) { return read_member(one, out.fixed.emplace_back()); });
 }
 
-/// (system, endpoint, seeds, capabilities, tenant, secret, lease, heartbeat, fixed, limits)
+/// (system, endpoint, seeds, capabilities, tenant, secret, tenant_secret, lease, heartbeat, fixed,
+/// limits)
 PyObject* membership_new(PyTypeObject* type, PyObject* args, PyObject*) {
   const entry in_layer;
   interp& in = interp_of(type);
@@ -187,38 +170,8 @@ PyObject* membership_new(PyTypeObject* type, PyObject* args, PyObject*) {
     s->on_shutdown(actor_system::phase::before_actors, "leaving the federation",
                    with([](part& p) { p.leave(); }));
     s->on_shutdown(actor_system::phase::after_actors, "federation", with([](part& p) { p.end(); }));
-    auto* self = reinterpret_cast<membership_object*>(type->tp_alloc(type, 0));
-    if (!self) return nullptr;
-    std::construct_at(&self->held, std::move(held));
-    std::construct_at(&self->calls, std::move(calls));
-    self->system = s;
-    self->home = &in;
-    return reinterpret_cast<PyObject*>(self);
+    return membership_object::make(type, in, *s, std::move(held), std::move(calls));
   });
-}
-
-void end_part(membership_object& self) {
-  if (process_forked.load()) return;  // its threads are not here
-  const auto held = self.held;
-  const detached out;
-  held->end();
-}
-
-PyObject* membership_close(PyObject* o, PyObject*) {
-  const entry in_layer;
-  end_part(as_membership(o));
-  Py_RETURN_NONE;
-}
-
-void membership_dealloc(PyObject* o) {
-  const entry in_layer;
-  auto& self = as_membership(o);
-  PyTypeObject* type = Py_TYPE(o);
-  end_part(self);
-  std::destroy_at(&self.held);
-  std::destroy_at(&self.calls);
-  type->tp_free(o);
-  Py_DECREF(type);
 }
 
 // -- who is there --------------------------------------------------------------------------------
@@ -397,14 +350,17 @@ PyObject* membership_find(PyObject* o, PyObject* args) {
     const char* name = nullptr;
     PyObject *scope = nullptr, *timeout = Py_None;
     federation::name_scope within{};
-    if (!PyArg_ParseTuple(args, "sO|O", &name, &scope, &timeout) || !read_scope(scope, within))
+    duration limit{};
+    if (!PyArg_ParseTuple(args, "sO|O", &name, &scope, &timeout) || !read_scope(scope, within) ||
+        (timeout != Py_None && !read_seconds(timeout, "a timeout", limit)))
       return nullptr;
     std::optional<future<actor_ref<>>> found;
-    if (!with_part(o, [&](membership& m) { found = m.find<actor_ref<>>(name, within); }))
+    if (!with_part(o, [&](membership& m) {  // its system is there as long as it is
+          if (timeout == Py_None) limit = detail::ask_timeout_of(self.system->anchor());
+          found = m.find<actor_ref<>>(name, within);
+        }))
       return nullptr;
-    duration limit = detail::ask_timeout_of(self.system->anchor());
-    if (timeout != Py_None && !read_seconds(timeout, "a timeout", limit)) return nullptr;
-    auto [ask, done] = make_awaitable(in, self.system->get_runtime());
+    auto [ask, done] = make_awaitable(in, *self.rt);
     if (!ask) return nullptr;
     auto shared = std::make_shared<completion>(std::move(done));
     std::move(*found).within(limit).then([shared](result<actor_ref<>> r) {
@@ -425,10 +381,10 @@ PyMethodDef methods[] = {
     {"_unshare", &membership_unshare, METH_O, "Takes a name back."},
     {"_find", &membership_find, METH_VARARGS, "The actor of a name: an awaitable."},
     {"leave", &membership_leave, METH_NOARGS, "Tells all members, and takes no more part."},
-    {"close", &membership_close, METH_NOARGS, "Leaves, and waits until that is done."},
+    {"close", &membership_object::close, METH_NOARGS, "Leaves, and waits until that is done."},
     {}};
 PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(&membership_new)},
-                       {Py_tp_dealloc, reinterpret_cast<void*>(&membership_dealloc)},
+                       {Py_tp_dealloc, reinterpret_cast<void*>(&membership_object::dealloc)},
                        {Py_tp_methods, methods},
                        {0, nullptr}};
 PyType_Spec spec = {"odeon._native.Membership", sizeof(membership_object), 0,

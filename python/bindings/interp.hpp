@@ -21,16 +21,46 @@ class host;
 struct py_class;
 
 /// Names that are looked up often.
-#define ODEON_PY_NAMES(X)                                                                     \
-  X(add_done_callback)                                                                        \
-  X(add_reader)                                                                               \
-  X(call_soon)                                                                                \
-  X(call_soon_threadsafe) X(cancel) X(cancelling) X(context) X(is_closed) X(loop) X(name)     \
-      X(post_restart) X(post_stop) X(pre_restart) X(pre_start) X(receive) X(remove_reader)    \
-          X(result) X(throw_) X(uncancel) X(args) X(dispatcher) X(supervision) X(mailbox)     \
-              X(router) X(tags) X(receive_timeout) X(stash_capacity) X(timeout) X(ttl) X(key) \
-                  X(priority) X(__odeon_handlers__) X(on_unhandled) X(__code__) X(get_name)   \
-                      X(__cause__) X(add_note) X(call_cycle) X(on_signal)
+#define ODEON_PY_NAMES(X) \
+  X(add_done_callback)    \
+  X(add_reader)           \
+  X(call_soon)            \
+  X(call_soon_threadsafe) \
+  X(cancel)               \
+  X(cancelling)           \
+  X(context)              \
+  X(is_closed)            \
+  X(loop)                 \
+  X(name)                 \
+  X(post_restart)         \
+  X(post_stop)            \
+  X(pre_restart)          \
+  X(pre_start)            \
+  X(receive)              \
+  X(remove_reader)        \
+  X(result)               \
+  X(throw_)               \
+  X(uncancel)             \
+  X(args)                 \
+  X(dispatcher)           \
+  X(supervision)          \
+  X(mailbox)              \
+  X(router)               \
+  X(tags)                 \
+  X(receive_timeout)      \
+  X(stash_capacity)       \
+  X(timeout)              \
+  X(ttl)                  \
+  X(key)                  \
+  X(priority)             \
+  X(__odeon_handlers__)   \
+  X(on_unhandled)         \
+  X(__code__)             \
+  X(get_name)             \
+  X(__cause__)            \
+  X(add_note)             \
+  X(call_cycle)           \
+  X(on_signal)
 
 struct names {
 #define X(n) PyObject* n = nullptr;

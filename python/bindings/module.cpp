@@ -19,6 +19,7 @@
 #include "ref.hpp"
 #include "remote.hpp"
 #include "routing.hpp"
+#include "sidecar.hpp"
 #include "simulation.hpp"
 #include "streams.hpp"
 #include "system.hpp"
@@ -76,9 +77,10 @@ int execute(PyObject* module) {
                  add_interop_functions(module) && add_event_functions(module) &&
                  add_diagnostic_functions(module) && add_config_functions(module) &&
                  add_remote_type(module, *in) && add_relay_types(module, *in) &&
-                 add_federation_type(module) && add_certificate_functions(module) &&
-                 add_simulation_type(module) && add_stream_functions(module) &&
-                 add_dispatcher_types(module, *in) && codec_add_to(module) == 0
+                 add_federation_type(module) && (!add_sidecar_type || add_sidecar_type(module)) &&
+                 add_certificate_functions(module) && add_simulation_type(module) &&
+                 add_stream_functions(module) && add_dispatcher_types(module, *in) &&
+                 codec_add_to(module) == 0
              ? 0
              : -1;
 }

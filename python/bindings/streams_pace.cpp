@@ -77,6 +77,7 @@ bool goes_on(st::island& in) {
     return true;
   }
   if (now - p.began < slice_ns) return true;
+  in.rest();
   if (at->loop() && ask_for_callback(p, *at))
     p.waiting.push_back(in.get_waker());
   else

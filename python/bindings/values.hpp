@@ -4,6 +4,7 @@
 #include <odeon/base/time.hpp>
 
 #include <concepts>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,12 +57,35 @@ template <class Range, class Make>
   return list_of(all, [](const std::string& s) { return owned(text_of(s)); });
 }
 
-/// False: it is no sequence of texts, and an exception is set.
-[[nodiscard]] inline bool read_texts(PyObject* o, const char* what, std::vector<std::string>& out) {
+/// Calls `read(one)`, a borrowed reference, for each of a sequence, until one gives false. False:
+/// so it was, or `o` is no sequence (`what` is the TypeError then), and an exception is set.
+template <class Read>
+[[nodiscard]] bool read_each(PyObject* o, const char* what, Read read) {
   const owned all(PySequence_Fast(o, what));
   for (Py_ssize_t i = 0; all && i < PySequence_Fast_GET_SIZE(all.get()); ++i)
-    if (!read_text(PySequence_Fast_GET_ITEM(all.get(), i), what, out.emplace_back())) return false;
+    if (!read(PySequence_Fast_GET_ITEM(all.get(), i))) return false;
   return static_cast<bool>(all);
+}
+
+/// False: it is no sequence of texts, and an exception is set.
+[[nodiscard]] inline bool read_texts(PyObject* o, const char* what, std::vector<std::string>& out) {
+  return read_each(o, what,
+                   [&](PyObject* one) { return read_text(one, what, out.emplace_back()); });
+}
+
+/// A count. False: it is none, or not in the range of `Count`, and an exception is set.
+template <std::unsigned_integral Count>
+[[nodiscard]] bool read_count(PyObject* o, const char* what, Count& out) {
+  const unsigned long long n = PyLong_AsUnsignedLongLong(o);
+  const bool wrong = n == static_cast<unsigned long long>(-1) && PyErr_Occurred();
+  if (wrong && !PyErr_ExceptionMatches(PyExc_OverflowError)) return false;
+  if (wrong || n > std::numeric_limits<Count>::max()) {
+    PyErr_Format(PyExc_ValueError, "%s is a number from 0 to %llu", what,
+                 static_cast<unsigned long long>(std::numeric_limits<Count>::max()));
+    return false;
+  }
+  out = static_cast<Count>(n);
+  return true;
 }
 
 /// A record's numbers by name: counts are int, spans float seconds.
@@ -88,12 +112,9 @@ template <class Record, std::size_t N>
       PyErr_Format(PyExc_ValueError, "there is no limit %s", name.c_str());
       return false;
     }
-    if (found->span) {
-      if (!read_seconds(value, name.c_str(), out.*found->span)) return false;
-      continue;
-    }
-    out.*found->count = PyLong_AsSize_t(value);
-    if (PyErr_Occurred()) return false;
+    if (!(found->span ? read_seconds(value, name.c_str(), out.*found->span)
+                      : read_count(value, name.c_str(), out.*found->count)))
+      return false;
   }
   return true;
 }

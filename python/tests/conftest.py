@@ -59,10 +59,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
+def tasks() -> list[Path]:
+    """Folders of the threads of this process. The kernel ends a listing early where a thread ends
+    while it is being listed, and those behind it are missed: what two listings tell is true."""
+    before: list[Path] | None = None
+    while (now := sorted(Path("/proc/self/task").iterdir())) != before:
+        before = now
+    return now
+
+
 def native_threads() -> dict[int, str]:
     """Threads of this process by number, with their names; those of C++ have no other list."""
     found: dict[int, str] = {}
-    for task in Path("/proc/self/task").iterdir():
+    for task in tasks():
         try:
             found[int(task.name)] = (task / "comm").read_text("utf-8").strip()
         except OSError:
@@ -73,7 +82,7 @@ def native_threads() -> dict[int, str]:
 def children() -> dict[int, str]:
     """Child processes by number, with their command lines; the standard library's helpers aside."""
     found: dict[int, str] = {}
-    for task in Path("/proc/self/task").iterdir():
+    for task in tasks():
         try:
             numbers = (task / "children").read_text("utf-8").split()
         except OSError:

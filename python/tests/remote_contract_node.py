@@ -4,13 +4,12 @@ until its input ends."""
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 import odeon
-from odeon import codecs, remote
-from remote_nodes import SECRET
+from odeon import codecs
+from remote_nodes import serve
 
 
 @dataclass
@@ -43,15 +42,7 @@ class Clerk(odeon.Actor[Order | Grown | Measure]):
         return f"{msg.count} {msg.item}" if isinstance(msg, Order) else None
 
 
-async def serve() -> None:
+if __name__ == "__main__":
     for cls in (Order, Grown, Measure):
         codecs.register(cls)
-    async with odeon.ActorSystem("clerks") as system:
-        async with remote.Endpoint(system, listen="tcp://127.0.0.1:0", secret=SECRET) as net:
-            system.spawn(Clerk, name="clerk")
-            print(net.node, flush=True)
-            await asyncio.to_thread(sys.stdin.read)
-
-
-if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve("clerks", lambda system, net: system.spawn(Clerk, name="clerk")))

@@ -70,9 +70,9 @@ async def a_node(name: str, **options: Any) -> AsyncIterator[tuple[Any, Any]]:
 
 
 @contextmanager
-def a_process(name: str = "program") -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A node of its own, and its address."""
-    with subprocess.Popen([sys.executable, nodes.__file__, name], text=True,
+def a_process(program: str = nodes.__file__) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A node of its own, which runs that file, and its address."""
+    with subprocess.Popen([sys.executable, program, "program"], text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
         try:
             assert p.stdout

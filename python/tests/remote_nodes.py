@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,14 +97,23 @@ class Counter(odeon.Actor[Any]):
         return None
 
 
-async def serve(name: str, secret: str) -> None:
+async def serve(
+    name: str, begin: Callable[[odeon.ActorSystem, remote.Endpoint], object],
+    secret: str = SECRET,
+) -> None:
+    """A program that is a node: prints its address once that has begun, and goes on until its input
+    ends."""
     async with odeon.ActorSystem(name) as system:
         async with remote.Endpoint(system, listen="tcp://127.0.0.1:0", secret=secret) as net:
-            net.register("counter", Counter)
-            system.spawn(Counter, name="counter")
+            begin(system, net)
             print(net.node, flush=True)
             await asyncio.to_thread(sys.stdin.read)
 
 
+def with_counters(system: odeon.ActorSystem, net: remote.Endpoint) -> None:
+    net.register("counter", Counter)
+    system.spawn(Counter, name="counter")
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else SECRET))
+    asyncio.run(serve(sys.argv[1], with_counters, *sys.argv[2:]))

@@ -11,8 +11,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from odeon import _native
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples/python").glob("[0-9]*.py"))
+SIDECAR = EXAMPLES[0].with_name("31_sidecar_actors.py")
 NO_LOG = {**os.environ, "PYTHONWARNINGS": "error::ResourceWarning"}
 
 
@@ -28,8 +30,20 @@ def test_there_are_examples() -> None:
     assert sum(promised(path) is not None for path in EXAMPLES) >= 8
 
 
+def test_an_example_says_that_the_package_is_without_what_it_shows() -> None:
+    program = (f"import runpy, odeon._native as n\nvars(n).pop('Sidecar', None)\n"
+               f"runpy.run_path({str(SIDECAR)!r}, run_name='__main__')")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                          timeout=120, env=NO_LOG)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.startswith("nothing to show: this package of odeon is without the sidecar")
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_example_prints_what_it_says(path: Path) -> None:
+    if path == SIDECAR and not hasattr(_native, "Sidecar"):
+        pytest.skip("this package is without the sidecar")
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", str(path)],
         capture_output=True,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, make_dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import odeon
@@ -16,21 +13,15 @@ import remote_contract_node as there
 from odeon import codecs, errors, remote
 from odeon.remote import _agent
 from odeon.remote.contracts import bridge, contract_of, hash_of, messages_of
-from remote_kit import LIMIT, a_node, looped, until
+from remote_kit import LIMIT, a_node, a_process, looped, until
 from remote_nodes import SECRET, Add, Counter, Total
 
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[str]:
     """A program whose messages are those of remote_contract_node.py."""
-    program = Path(there.__file__)
-    with subprocess.Popen([sys.executable, str(program)], text=True, stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as p:
-        assert p.stdout
-        try:
-            yield p.stdout.readline().strip()
-        finally:
-            p.kill()
+    with a_process(there.__file__) as (_, address):
+        yield address
 
 
 def message(name: str, *fields: Any, version: int = 1, **members: Any) -> type:

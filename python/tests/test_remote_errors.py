@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import odeon
 import pytest
 from odeon import codecs, errors, events, remote
-from remote_kit import LIMIT, a_node, a_process, looped, until
+from remote_kit import LIMIT, Authority, a_node, a_process, looped, until
 from remote_nodes import SECRET, Add, Counter, Load, Sleep, Stop, Total
 from test_interop import Deposit, odeon_test_bank
 
@@ -43,6 +47,56 @@ def test_each_code_has_an_exception_of_its_own() -> None:
         assert cls.__name__ in errors.__all__
     assert issubclass(errors.ConnectionRefused, ConnectionRefusedError)
     assert issubclass(errors.ConnectTimeout, TimeoutError)
+
+
+def test_no_code_of_the_reference_is_without_an_exception() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/reference/errors.md"
+    codes = re.findall(r"^### `(\w+)` \((\d+)\)$", page.read_text("utf-8"), re.M)
+    assert len(codes) >= 50
+    classes = {code: type(errors.from_code(code, "text")) for code, _ in codes}
+    internal = {code for code, cls in classes.items() if cls is errors.InternalError}
+    assert internal == {"internal"}
+    far = [code for code, number in codes if 80 <= int(number) < 99]
+    assert len(far) > 10
+    for code in far:  # of other machines: each is one's own
+        assert [other for other, cls in classes.items() if cls is classes[code]] == [code]
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "ws", "wss", "unix"])
+@looped
+async def test_an_address_that_is_taken_is_told(tmp_path: Path, scheme: str) -> None:
+    """By another program, an endpoint or a relay: one class, with the address."""
+    family = socket.AF_UNIX if scheme == "unix" else socket.AF_INET
+    with socket.socket(family) as taken:
+        taken.bind(str(tmp_path / "there") if scheme == "unix" else ("127.0.0.1", 0))
+        taken.listen()
+        name = taken.getsockname()
+        place = f"unix:{name}" if scheme == "unix" else f"127.0.0.1:{name[1]}"
+        at = f"{scheme}://{name if scheme == 'unix' else place}"
+
+        def caught(open_one: Callable[[], object]) -> None:
+            with pytest.raises(errors.AddressInUse, match="cannot listen") as told:
+                open_one()
+            assert told.value.address == place and place in str(told.value)
+            assert told.value.errno == errno.EADDRINUSE and isinstance(told.value, errors.IoFailed)
+
+        async with odeon.ActorSystem("here") as here:
+            security: dict[str, Any] = {"secret": SECRET}
+            if scheme == "wss":
+                security = {"tls": Authority(tmp_path).tls("here")}
+            caught(lambda: remote.Endpoint(here, listen=at, **security))
+            if scheme in ("tcp", "ws"):
+                caught(lambda: remote.Relay(listen=at, secret=SECRET))
+
+
+@looped
+async def test_what_cannot_be_listened_at_for_another_reason_is_not_called_taken(
+        tmp_path: Path) -> None:
+    async with odeon.ActorSystem("here") as here:
+        for at in ("tcp://192.0.2.1:7400", f"unix://{tmp_path / 'none' / 'there'}"):
+            with pytest.raises(errors.IoFailed) as told:
+                remote.Endpoint(here, listen=at, secret=SECRET)
+            assert type(told.value) is errors.IoFailed
 
 
 async def fails_with(error: type[Exception], node: str, **options: Any) -> str:

@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import logging
 import operator
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -92,6 +93,20 @@ def test_each_operator_gives_what_it_says() -> None:
     given = collected(*(source for _, source, _ in CASES))
     for (name, _, expected), got in zip(CASES, given, strict=True):
         assert got == expected, name
+
+
+def slow(elements: str) -> Iterator[str]:
+    """Each takes longer than streams may run before the loop has its turn."""
+    for one in elements:
+        end = time.perf_counter() + 0.002
+        while time.perf_counter() < end:
+            pass
+        yield one
+
+
+def test_merge_takes_turns_also_where_the_loop_has_its_own_in_between() -> None:
+    merged = Source.from_iterable(slow("a" * 20)).merge(Source.from_iterable(slow("b" * 20)))
+    assert "".join(collected(merged)) == "ab" * 20
 
 
 def test_try_map_fails_with_the_exception_that_is_returned() -> None:

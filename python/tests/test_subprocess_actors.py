@@ -278,19 +278,26 @@ def test_what_a_killed_worker_had_is_lost_and_the_rest_goes_to_the_next() -> Non
 def test_who_waits_hears_how_a_worker_died_that_a_message_found_dead(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    goes_on = threading.Event()
-    tell = Worker.fail_all
+    goes_on, is_asked = threading.Event(), threading.Event()
+    tell, send = Worker.fail_all, Worker.post_encoded
 
     def late(self: Worker, error: BaseException) -> None:
         goes_on.wait(LIMIT)
         tell(self, error)
+
+    def sends(self: Worker, frame: tuple[Any, ...]) -> None:
+        send(self, frame)
+        if frame[2]:  # a request
+            is_asked.set()
 
     monkeypatch.setattr(Worker, "fail_all", late)
     with start() as system:
         ref = doer(system)
         pid = ask(ref, "pid")
         ref.tell(("sleep", 30.0))
+        monkeypatch.setattr(Worker, "post_encoded", sends)
         waits = ref.ask("seen", timeout=LIMIT)
+        assert is_asked.wait(LIMIT)  # else the next worker would be told to sleep, and asked
         os.kill(pid, signal.SIGKILL)
         # The first one that finds it dead fails the actor, and the others wait.
         eventually(lambda: (ref.tell(1), "WorkerDied" in caplog.text)[1])

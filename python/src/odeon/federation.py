@@ -15,13 +15,13 @@ as long as a lease lasts.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
 from . import _native
+from ._closing import Closing
 from ._native import ActorRef
 from .actor import Actor, Props
 from .errors import InvalidArgument, PlacementFailed
@@ -143,7 +143,7 @@ class Watch:
         self.cancel()
 
 
-class Federation(_native.Membership):
+class Federation(_native.Membership, Closing):
     """A system's place in a federation; one for each endpoint. It joins by its seeds, and goes on
     trying those that do not answer.
 
@@ -152,6 +152,9 @@ class Federation(_native.Membership):
     :param tenant: whose it is; names may be kept among members of one tenant.
     :param secret: all members know it, at least 16 bytes, and prove it when they join; None:
         whoever passes the endpoint's own handshake may join.
+    :param tenant_secret: all members of the tenant know it, at least 16 bytes, and prove it too:
+        who says that it is of this tenant and does not know it may not join. None: a tenant is
+        what members say.
     :param lease: seconds; a member of which nothing was heard for so long is gone.
     :param heartbeat: seconds, below the lease.
     :param fixed: members that are known from a file, and never change; then there are no seeds,
@@ -178,6 +181,7 @@ class Federation(_native.Membership):
         capabilities: Iterable[str] = (),
         tenant: str = "",
         secret: str | None = None,
+        tenant_secret: str | None = None,
         lease: float = 30.0,
         heartbeat: float = 10.0,
         fixed: Iterable[Member] = (),
@@ -188,7 +192,8 @@ class Federation(_native.Membership):
         known = [(m.node, m.system, m.incarnation, m.version, m.tenant, m.capabilities, m.types,
                   [(n.name, n.path, n.seen_by) for n in m.names]) for m in fixed]
         made = super().__new__(cls, system, net, list(seeds), list(capabilities), tenant,
-                               secret or "", lease, heartbeat, known, dict(limits or {}))
+                               secret or "", tenant_secret or "", lease, heartbeat, known,
+                               dict(limits or {}))
         made._system = system
         made._net = net
         made._classes = {}
@@ -307,25 +312,3 @@ class Federation(_native.Membership):
             self._net._federation = None
         super().close()
         self._watches.clear()
-
-    def __enter__(self) -> Federation:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Federation:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await asyncio.to_thread(self.close)

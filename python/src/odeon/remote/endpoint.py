@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .. import _native, codecs
+from .._closing import Closing
 from .._native import ActorRef
 from ..actor import Actor
 from ..errors import (
@@ -94,7 +93,7 @@ def _node_of(ref: ActorRef[Any]) -> str:
     return rest.partition("/")[0] if at and ref.path.startswith("odeon://") else ""
 
 
-class Endpoint(_native.Endpoint):
+class Endpoint(_native.Endpoint, Closing):
     """An actor system's place among others.
 
     ``Endpoint(system, listen="tcp://0.0.0.0:7400", advertise="10.0.0.5:7400", secret=...)``
@@ -305,25 +304,3 @@ class Endpoint(_native.Endpoint):
         if federation is not None:
             federation.close()
         super().close()
-
-    def __enter__(self) -> Endpoint:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Endpoint:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await asyncio.to_thread(self.close)

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from .. import _native
+from .._closing import Closing
 
 __all__ = ["Relay", "RelayMetrics", "RelayPeer", "RelayRoute", "RelayStatus", "RelayTransport"]
 
@@ -54,7 +54,7 @@ class RelayRoute:
     """Such as "unknown target"; empty: there was none."""
 
 
-class RelayTransport(_native.RelayTransport):
+class RelayTransport(_native.RelayTransport, Closing):
     """A node's way to others through a relay, for ``Endpoint(transport=…)``.
 
     Example::
@@ -108,28 +108,6 @@ class RelayTransport(_native.RelayTransport):
         """How it stands with each other node that is known."""
         return [RelayRoute(**one) for one in super()._routes()]
 
-    def __enter__(self) -> RelayTransport:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> RelayTransport:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await asyncio.to_thread(self.close)
-
 
 @dataclass(frozen=True, slots=True)
 class RelayMetrics:
@@ -167,7 +145,7 @@ class RelayPeer:
     envelopes_out: int
 
 
-class Relay(_native.Relay):
+class Relay(_native.Relay, Closing):
     """A relay, which needs no actor system: what ``odeon relay`` is, in a program of Python.
 
     Example::
@@ -219,25 +197,3 @@ class Relay(_native.Relay):
     def drain_blocking(self, timeout: float = 10.0) -> bool:
         """As :meth:`drain`, for programs without a loop."""
         return super()._drain(timeout)
-
-    def __enter__(self) -> Relay:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Relay:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await asyncio.to_thread(self.close)
