@@ -96,6 +96,25 @@ nanoseconds warmed(std::uint64_t total, std::uint64_t least, Pass&& pass) {
 /// @pre `samples` is not empty.
 [[nodiscard]] double percentile(std::vector<double>& samples, double p);
 
+/// Makes `asks` asks one after the other, `ask(i)` with `i` from zero, and adds the middle wait and
+/// the one in a hundred as `p50` and `p99`. A tenth of them is made before, for nothing but warmth.
+template <class Ask>
+void one_at_a_time(report& out, std::uint64_t asks, Ask&& ask) {
+  std::vector<double> waits;
+  const auto pass = [&](std::uint64_t n) {
+    waits.clear();
+    for (std::uint64_t i = 0; i < n; ++i) {
+      const auto started = clock::now();
+      ask(i);
+      waits.push_back(static_cast<double>((clock::now() - started).count()) / 1e3);
+    }
+  };
+  pass(asks / 10);
+  pass(asks);
+  out.add("p50", "us", better::lower, percentile(waits, 50));
+  out.add("p99", "us", better::lower, percentile(waits, 99));
+}
+
 /// Resident memory of this process in bytes (`/proc/self/statm`). One system call or three.
 [[nodiscard]] std::size_t resident_bytes();
 

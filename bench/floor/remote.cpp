@@ -126,20 +126,7 @@ void run_ask(const options& opt, report& out) {
     for (std::uint64_t i = 0; i < together; ++i)
       require(value_of(all.data() + i * message_bytes) == first + i + 1, "an answer is wrong");
   };
-  const auto one_at_a_time = [&](std::uint64_t n) {
-    std::vector<double> waits;
-    for (std::uint64_t i = 0; i < n; ++i) {
-      auto started = clock::now();
-      ask(i, 1);
-      waits.push_back(static_cast<double>((clock::now() - started).count()) / 1e3);
-    }
-    return waits;
-  };
-  const std::uint64_t asks = opt.scaled(remote_ask::asks, 10);
-  static_cast<void>(one_at_a_time(asks / 10));
-  std::vector<double> waits = one_at_a_time(asks);
-  out.add("p50", "us", better::lower, percentile(waits, 50));
-  out.add("p99", "us", better::lower, percentile(waits, 99));
+  one_at_a_time(out, opt.scaled(remote_ask::asks, 10), [&](std::uint64_t i) { ask(i, 1); });
   const std::uint64_t rounds = opt.scaled(remote_ask::in_flight) / opt.size + 1;
   auto elapsed = warmed(rounds, 1, [&](std::uint64_t n) {
     auto started = clock::now();

@@ -3,15 +3,13 @@
 /// state and a value; all in one process over loopback TCP, with one thread each for sockets. Added
 /// latency: the middle one of invocations made one at a time, less that of calling the app itself.
 
-#include "odeon_support.hpp"
-#include <odeon/net/http_client.hpp>
+#include "odeon_http_load.hpp"
 #include <odeon/net/http_server.hpp>
 #include <odeon/net/tcp.hpp>
 #include <odeon/persistence/memory_journal.hpp>
 #include <odeon/sidecar/engine.hpp>
 #include <odeon/sidecar/server.hpp>
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,47 +60,12 @@ http_response run_action(const http_request& q) {
                   field(4, packed("12345678"))};
 }
 
-/// Posts the same bodies again and again, `at_once` under way.
-struct load {
-  http_client& web;
-  runtime& rt;
-  std::vector<http_call> calls;
-  std::atomic<std::int64_t> left{0};
-  std::atomic<std::uint32_t> chains{0};
-  std::atomic<std::uint64_t> wrong{0};
-  std::vector<std::vector<double>> took;
-
-  void go(std::size_t chain) {
-    const std::int64_t n = left.fetch_sub(1);
-    if (n <= 0) {
-      runtime& of = rt;
-      if (chains.fetch_sub(1) == 1) of.wake(chains);
-      return;
-    }
-    const auto begin = clock::now();
-    const http_call& c = calls[static_cast<std::size_t>(n) % calls.size()];
-    web.send({.method = "POST", .url = c.url, .body = c.body},
-             [this, chain, begin](result<http_response> r) {
-               took[chain].push_back(
-                   std::chrono::duration<double, std::micro>(clock::now() - begin).count());
-               if (!r || r->status != 200 || !r->body.contains("12345678")) ++wrong;
-               go(chain);
-             });
-  }
-  nanoseconds pass(std::uint64_t n, std::size_t at_once) {
-    took.assign(at_once, {});
-    left = std::int64_t(n);
-    chains = std::uint32_t(at_once);
-    const auto begin = clock::now();
-    for (std::size_t i = 0; i < at_once; ++i) go(i);
-    while (const std::uint32_t now = chains.load()) (void)rt.wait(chains, now, time_point::max());
-    return clock::now() - begin;
-  }
-  double middle(std::uint64_t n) {
-    static_cast<void>(warmed(n, 1, [&](std::uint64_t m) { return pass(m, 1); }));
-    return percentile(took[0], 50);
-  }
-};
+/// The middle wait of calls made one at a time, in microseconds.
+double middle(http_load& of, std::uint64_t n) {
+  static_cast<void>(warmed(n, 1, [&](std::uint64_t m) { return of.pass(m, 1); }));
+  std::vector<double> waits = of.waits();
+  return percentile(waits, 50);
+}
 
 void run(const options& opt, report& out) {
   const auto rt = make_threaded_runtime();
@@ -128,20 +91,22 @@ void run(const options& opt, report& out) {
                                     .body = registration_message()})
                               .get();
   require(registered.status == 200, "the app is registered");
-  load through{.web = web, .rt = *rt, .calls = {}, .took = {}};
-  load direct{.web = web, .rt = *rt, .calls = {}, .took = {}};
+  http_load through{.web = web, .rt = *rt, .calls = {}, .expected = "12345678"};
+  http_load direct{.web = web, .rt = *rt, .calls = {}, .expected = "12345678"};
   for (unsigned n = 0; n < actors; ++n) {
     through.calls.push_back(
-        {.url = "http://" + *at + "/api/v1/system/bench/actors/" + name_of(n) + "/invoke",
+        {.method = "POST",
+         .url = "http://" + *at + "/api/v1/system/bench/actors/" + name_of(n) + "/invoke",
          .body = field(1, field(1, "bench")) + field(2, field(1, id_of(n))) + field(3, "put") +
                  field(4, packed("12345678"))});
     direct.calls.push_back(
-        {.url = "http://" + *app_at + "/api/v1/actors/actions",
+        {.method = "POST",
+         .url = "http://" + *app_at + "/api/v1/actors/actions",
          .body = field(1, id_of(n)) + field(2, "put") + field(4, packed("12345678"))});
   }
   const std::uint64_t alone = opt.scaled(one_by_one);
-  const double there = direct.middle(alone);
-  const double added = through.middle(alone) - there;
+  const double there = middle(direct, alone);
+  const double added = middle(through, alone) - there;
   const std::uint64_t n = opt.scaled(invocations, opt.size);
   const nanoseconds took =
       warmed(n, opt.size, [&](std::uint64_t m) { return through.pass(m, opt.size); });

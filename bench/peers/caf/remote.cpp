@@ -162,20 +162,9 @@ void run_ask(const options& opt, report& out) {
   {
     const caf::actor far = connect(system, other);
     caf::scoped_actor self(system);
-    const auto one_at_a_time = [&](std::uint64_t n) {
-      std::vector<double> waits;
-      for (std::uint64_t i = 0; i < n; ++i) {
-        auto started = clock::now();
-        require(answer_of<std::uint64_t>(self, far, i) == i + 1, "an answer is wrong");
-        waits.push_back(static_cast<double>((clock::now() - started).count()) / 1e3);
-      }
-      return waits;
-    };
-    const std::uint64_t asks = opt.scaled(remote_ask::asks, 10);
-    static_cast<void>(one_at_a_time(asks / 10));
-    std::vector<double> waits = one_at_a_time(asks);
-    out.add("p50", "us", better::lower, percentile(waits, 50));
-    out.add("p99", "us", better::lower, percentile(waits, 99));
+    one_at_a_time(out, opt.scaled(remote_ask::asks, 10), [&](std::uint64_t i) {
+      require(answer_of<std::uint64_t>(self, far, i) == i + 1, "an answer is wrong");
+    });
     const auto many = [&](std::uint64_t n) {
       std::latch done(1);
       const caf::actor own = system.spawn(asker, far, n, std::uint64_t{opt.size}, &done);
