@@ -42,6 +42,7 @@ def test_each_code_has_an_exception_of_its_own() -> None:
         "stale": errors.Stale,
         "peer_overloaded": errors.PeerOverloaded,
         "placement_failed": errors.PlacementFailed,
+        "address_in_use": errors.AddressInUse,
     }.items():
         assert type(errors.from_code(code, "text")) is cls and cls.code == code
         assert cls.__name__ in errors.__all__

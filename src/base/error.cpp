@@ -68,6 +68,7 @@ constexpr std::array entries{
           "the two sides disagree about the form of a message"},
     entry{errc::quarantined, "quarantined", "the peer was given up"},
     entry{errc::placement_failed, "placement_failed", "no member has what the actor needs"},
+    entry{errc::address_in_use, "address_in_use", "something listens at that address already"},
     entry{errc::internal, "internal", "a defect in Odeon"},
 };
 

@@ -366,7 +366,9 @@ class socket_transport final : public transport {
       if (!ec) return std::make_unique<socket_listener>(std::move(a));
       if (ec != asio::error::address_family_not_supported) break;
     }
-    return fail(errc::io_failed, "cannot listen on " + std::string(address) + ": " + ec.message());
+    const bool taken = ec == asio::error::address_in_use;
+    return fail(taken ? errc::address_in_use : errc::io_failed,
+                "cannot listen on " + std::string(address) + ": " + ec.message());
   }
 
   void connect(std::string_view address, connect_options o, connect_done done) override {

@@ -77,15 +77,16 @@ class unix_addresses final : public family {
 
   result<std::shared_ptr<void>> prepare(const place& p) const override {
     const std::string path = path_of(p.at);
-    const auto no = [&](const std::string& why) {
-      return fail(errc::io_failed, "cannot listen on unix:" + path + ": " + why);
+    const auto no = [&](const std::string& why, errc code = errc::io_failed) {
+      return fail(code, "cannot listen on unix:" + path + ": " + why);
     };
     auto lock = lock_folder(path);
     if (!lock) return no("its folder cannot be opened: " + std::generic_category().message(errno));
     struct stat there{};
     if (::lstat(path.c_str(), &there) != 0) return lock;
     if (!S_ISSOCK(there.st_mode)) return no("a file that is no socket stands there");
-    if (is_live(p.at)) return no("the address is in use: another program listens there");
+    if (is_live(p.at))
+      return no("the address is in use: another program listens there", errc::address_in_use);
     if (::unlink(path.c_str()) != 0)
       return no("the socket left behind there cannot be removed: " +
                 std::generic_category().message(errno));

@@ -87,7 +87,8 @@ result<port_ptr> relay_mux::listen(std::string_view address, std::size_t backlog
     while (ports_.contains(at->port))
       if (++at->port == 0) return fail(errc::limit_exceeded, "no port is free at the relay");
   } else if (ports_.contains(at->port)) {
-    return fail(errc::io_failed, "cannot listen on " + here(at->port) + ": the port is in use");
+    return fail(errc::address_in_use,
+                "cannot listen on " + here(at->port) + ": the port is in use");
   }
   auto p = std::make_shared<port_state>();
   p->port = at->port;

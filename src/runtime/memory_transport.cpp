@@ -300,7 +300,7 @@ class memory_transport final : public transport {
     if (at->port == 0) at->port = next_port_++;
     std::string name = to_string(*at);
     if (net_->listening.contains(name))
-      return fail(errc::io_failed, "cannot listen on " + name + ": the address is in use");
+      return fail(errc::address_in_use, "cannot listen on " + name + ": the address is in use");
     const auto backlog = static_cast<std::size_t>(std::max(1, options.backlog));
     return std::make_unique<memory_listener>(net_, std::move(name), backlog);
   }

@@ -108,7 +108,7 @@ TEST_CASE("an address in use fails the source, and the binding tells why") {
   auto [second, done] = (tcp::incoming(*n.net, b.address()) | to(sink::ignore())).run(n.k.system());
   const auto r = done.result();
   REQUIRE_FALSE(r.has_value());
-  CHECK(r.error() == errc::io_failed);
+  CHECK(r.error() == errc::address_in_use);
   CHECK(r.error().text().contains(b.address()));
   CHECK_THROWS_AS((void)second.address(), actor_error);
   CHECK(joined(*n.ask(source::single(std::string("still")), b)) == "still");

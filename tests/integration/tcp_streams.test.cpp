@@ -137,7 +137,7 @@ TEST_CASE("a reset, a refused connection and a port in use fail their streams wi
   auto [second, in_use] = (tcp::incoming(*m.net, address) | to(sink::ignore())).run(m.system);
   const auto no = in_use.result();
   REQUIRE_FALSE(no.has_value());
-  CHECK(no.error() == errc::io_failed);
+  CHECK(no.error() == errc::address_in_use);
   CHECK(no.error().text().contains("in use"));
 
   const auto refused = (source::single(std::string("x")) | tcp::outgoing(*m.net, "127.0.0.1:1") |

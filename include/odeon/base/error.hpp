@@ -76,6 +76,7 @@ enum class errc : int {
   contract_changed = 88,       ///< both sides know the message, and disagree about its form
   quarantined = 89,            ///< that incarnation of the peer was given up and stays so
   placement_failed = 90,       ///< no member of the federation has what the actor needs
+  address_in_use = 91,         ///< something listens at that address of this machine already
   // The runtime itself.
   internal = 99,  ///< a defect in Odeon: please report it with its text
 };

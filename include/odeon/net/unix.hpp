@@ -27,12 +27,13 @@ inline constexpr std::size_t unix_path_max = 107;  ///< bytes of a path, which t
 ///
 /// Listening makes the file and takes it away again. A file that a program left behind when it was
 /// killed – nobody listens – is replaced; one where somebody listens, or that is no socket, stays,
-/// and `listen` tells `io_failed`. Two programs that start at the same moment do not take it from
-/// each other: the folder is locked meanwhile. No such path, and a path where nobody listens, are
-/// `connection_refused`. `connection::peer_identity` is "uid:<number>", which the kernel vouches
-/// for. Otherwise as `make_tcp_transport`, but for one thing: the system has no reset for these
-/// sockets, so a peer that was killed, or let its connection go with all of this side's bytes read,
-/// is seen to have ended. What must not be taken for whole needs its length in front.
+/// and `listen` tells `address_in_use` or `io_failed`. Two programs that start at the same moment
+/// do not take it from each other: the folder is locked meanwhile. No such path, and a path where
+/// nobody listens, are `connection_refused`. `connection::peer_identity` is "uid:<number>", which
+/// the kernel vouches for. Otherwise as `make_tcp_transport`, but for one thing: the system has no
+/// reset for these sockets, so a peer that was killed, or let its connection go with all of this
+/// side's bytes read, is seen to have ended. What must not be taken for whole needs its length in
+/// front.
 [[nodiscard]] std::unique_ptr<transport> make_unix_transport(runtime& rt,
                                                              unix_options options = {});
 

@@ -127,7 +127,7 @@ class transport {
 
   /// Listens on "host:port": `host` a numeric address of this machine ("127.0.0.1", "[::1]"),
   /// "localhost", or "*" for all; port 0 for one that is free. Listens when it returns. Errors:
-  /// `invalid_argument` (no such address), `io_failed` (in use, not permitted).
+  /// `invalid_argument` (no such address), `address_in_use`, `io_failed` (not permitted).
   [[nodiscard]] virtual result<std::unique_ptr<listener>> listen(std::string_view address,
                                                                  listen_options options = {}) = 0;
 

@@ -8,7 +8,6 @@ names follow the C++ error codes: ``code`` is that code's identifier.
 from __future__ import annotations
 
 import errno
-import os
 
 __all__ = [
     "OdeonError",
@@ -344,15 +343,16 @@ class StoreFull(IoFailed):
 class AddressInUse(IoFailed):
     """Another program, or another part of this one, listens at the ``address`` already.
 
-    ``code`` is that of `IoFailed`, as in C++; ``errno`` is ``EADDRINUSE``, as the sockets of Python
-    have it.
+    ``errno`` is ``EADDRINUSE``, as the sockets of Python have it.
     """
+
+    code = "address_in_use"
 
     address: str
 
-    def __init__(self, text: str, address: str = "") -> None:
+    def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.address = address
+        self.address = text.removeprefix("cannot listen on ").partition(": ")[0]
         self.errno = errno.EADDRINUSE
 
 
@@ -394,19 +394,7 @@ _by_code["newer_version"] = DecodingError
 _by_code["store_closed"] = IoFailed
 _by_code["restart_limit"] = ActorStopped
 
-# C++ has one code for all that an operating system refuses; the rest is in the text.
-_CANNOT_LISTEN = "cannot listen on "
-_IN_USE = (
-    ": " + os.strerror(errno.EADDRINUSE),
-    ": the address is in use: another program listens there",  # of a socket's file
-    ": the port is in use",  # at a relay
-)
-
 
 def from_code(code: str, text: str) -> OdeonError:
     """The exception for an error code of the runtime: ``from_code("ask_timeout", "…")``."""
-    if code == IoFailed.code and text.startswith(_CANNOT_LISTEN):
-        for why in _IN_USE:
-            if text.endswith(why):
-                return AddressInUse(text, text[len(_CANNOT_LISTEN):-len(why)])
     return _by_code.get(code, InternalError)(text)
