@@ -514,7 +514,8 @@ class Sidecar(_Native):
               revision: int = 0) -> None:
         """Says that these are instances of the template ``parent``. They are activated when they
         are first invoked, with the state of that revision (0: the newest). Raises `NotFound` when
-        there is no such template."""
+        there is no such template. Their record is stored a moment after the call: a program that
+        is killed before has not spawned them."""
         where = self._system.name if system is None else system
         super()._spawn([(where, name, parent) for name in names], revision)
 
